@@ -1,0 +1,1 @@
+"""Trade options and other derivatives directly with each other, over channels on an EVM chain."""

@@ -1,0 +1,1 @@
+"""The EVM behind the chain port."""

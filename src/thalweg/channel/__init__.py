@@ -1,0 +1,1 @@
+"""A channel: a signed balance sheet plus conditional claims. Pure."""

@@ -1,0 +1,70 @@
+"""The three kinds of claim a channel's state may hold, and the condition any of them may carry.
+
+Escrowed claims (`HashLock`, `Subchannel`, a conditional position's premium) have left the balances and pay in full.
+Margined claims (`Position`) accumulate at settlement and are capped by what is left.
+"""
+
+from typing import Final
+
+import msgspec
+
+from thalweg.instruments.terms import Instrument
+from thalweg.units import Amount, AssetIndex, ChannelId, ClaimId, Hash, Quantity, Seat, UnixSeconds
+
+CLAIMS_MAX: Final = 256
+HASHES_MAX: Final = 8  # of one condition
+
+
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Met where the preimage of every hash is registered on chain by `deadline`. No hashes: unconditional."""
+
+    hashes: tuple[Hash, ...] = ()
+    deadline: UnixSeconds = UnixSeconds(0)
+
+
+UNCONDITIONAL: Final = Condition()
+
+
+class HashLock(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """`amount` of one asset: the payee's if the condition is met, else the payer's again."""
+
+    id: ClaimId
+    payer: Seat
+    payee: Seat
+    asset: AssetIndex
+    amount: Amount
+    condition: Condition
+
+
+class Position(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """A derivative between two participants. At most one unconditional position an instrument and pair.
+
+    `premium` (escrowed, conditional positions only): positive goes from long to short if the condition is met.
+    """
+
+    id: ClaimId
+    long: Seat
+    short: Seat
+    quantity: Quantity
+    instrument: Instrument
+    premium: int = 0
+    condition: Condition = UNCONDITIONAL
+
+
+class Subchannel(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Collateral lent to a child channel, judged by the same contract.
+
+    `seats[i]` is the child's seat that participant i of this channel plays (or 255: none). `allocations`, participant
+    by participant and asset by asset, is what each lent. `opening` is the child's opening balances hash.
+    """
+
+    id: ClaimId
+    child: ChannelId
+    seats: tuple[int, ...]
+    allocations: tuple[Amount, ...]
+    opening: Hash
+    until: UnixSeconds
+    condition: Condition = UNCONDITIONAL
+
+
+Claim = HashLock | Position | Subchannel

@@ -1,0 +1,200 @@
+"""Every signed type of a channel, hashed: the twin of the contracts, byte for byte. docs/protocol.md states each.
+
+Leaves, nodes and the root are hashed under distinct prefixes (0x00, 0x01, 0x02), so none can pass for another.
+"""
+
+from typing import Final
+
+from thalweg.channel.claims import Claim, Condition, HashLock, Position, Subchannel
+from thalweg.channel.sheet import ChannelState, Holding
+from thalweg.channel.terms import Terms
+from thalweg.codec import array_hash, digest, type_hash, word, words
+from thalweg.crypto import keccak
+from thalweg.instruments.terms import Instrument
+from thalweg.units import ZERO_HASH, Address, Amount, ChannelId, ClaimId, Hash, UnixSeconds, Version
+
+_CONDITION = "Condition(bytes32[] hashes,uint64 deadline)"
+_INSTRUMENT = (
+    "Instrument(uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,"
+    "uint256[] knots)"
+)
+_POSITION = (
+    "Position(uint64 id,uint8 long,uint8 short,uint64 quantity,Instrument instrument,int256 premium,"
+    "Condition condition)"
+)
+
+TERMS_TYPE: Final = type_hash(
+    "Terms(address[] participants,address[] payouts,address[] assets,uint8 settlement,uint32 challengePeriod,"
+    "uint8 closeOut,uint64 exitSpread,address oracle,bytes32 riskParamsHash,uint256 nonce)"
+)
+OPEN_TYPE: Final = type_hash("Open(bytes32 channelId,uint256[] amounts,address[] payers,uint64 deadline)")
+STATE_TYPE: Final = type_hash("ChannelState(bytes32 channelId,uint40 version,bytes32 balancesHash,bytes32 claimsRoot)")
+CHALLENGE_TYPE: Final = type_hash("Challenge(bytes32 channelId,uint40 version,uint64 validUntil)")
+DEPOSIT_TYPE: Final = type_hash(
+    "Deposit(bytes32 channelId,uint8 participant,uint8 asset,uint256 total,uint64 deadline)"
+)
+RESUME_TYPE: Final = type_hash("Resume(bytes32 channelId,uint40 version,uint64 disputeDeadline)")
+BALANCES_TYPE: Final = type_hash(
+    "Balances(uint256[] balance,uint256[] free,uint256[] deposited,uint256[] withdrawn,bytes32 salt)"
+)
+CONDITION_TYPE: Final = type_hash(_CONDITION)
+INSTRUMENT_TYPE: Final = type_hash(_INSTRUMENT)
+POSITION_TYPE: Final = type_hash(_POSITION + _CONDITION + _INSTRUMENT)
+HASH_LOCK_TYPE: Final = type_hash(
+    "HashLock(uint64 id,uint8 payer,uint8 payee,uint8 asset,uint256 amount,Condition condition)" + _CONDITION
+)
+SUBCHANNEL_TYPE: Final = type_hash(
+    "Subchannel(uint64 id,bytes32 child,uint8[] seats,uint256[] allocations,bytes32 opening,uint64 until,"
+    "Condition condition)" + _CONDITION
+)
+
+NO_CLAIMS: Final = ZERO_HASH  # the claims root of a state without claims
+
+
+def channel_id(separator: bytes, terms: Terms) -> ChannelId:
+    """Return the id: the EIP-712 digest of the terms."""
+    body = words(
+        (
+            TERMS_TYPE,
+            array_hash(terms.participants),
+            array_hash(terms.payouts),
+            array_hash(terms.assets),
+            terms.settlement,
+            terms.challenge_period_s,
+            terms.close_out,
+            terms.exit_spread,
+            terms.oracle,
+            terms.risk_params_hash,
+            terms.nonce,
+        )
+    )
+    return ChannelId(digest(separator, keccak(body)))
+
+
+def open_digest(
+    separator: bytes,
+    channel: ChannelId,
+    amounts: tuple[Amount, ...],
+    payers: tuple[Address, ...],
+    deadline: UnixSeconds,
+) -> Hash:
+    """Return what every payer signs to fund a channel; `amounts` is participant by participant, asset by asset."""
+    return digest(separator, keccak(words((OPEN_TYPE, channel, array_hash(amounts), array_hash(payers), deadline))))
+
+
+def state_digest(separator: bytes, state: ChannelState) -> Hash:
+    """Return what every participant signs to agree to a state."""
+    body = words((STATE_TYPE, state.channel_id, state.version, state.balances_hash, state.claims_root))
+    return digest(separator, keccak(body))
+
+
+def challenge_digest(separator: bytes, channel: ChannelId, version: Version, valid_until: UnixSeconds) -> Hash:
+    """Return what a participant signs to start a dispute."""
+    return digest(separator, keccak(words((CHALLENGE_TYPE, channel, version, valid_until))))
+
+
+def deposit_digest(
+    separator: bytes, channel: ChannelId, participant: int, asset: int, total: int, deadline: UnixSeconds
+) -> Hash:
+    """Return what a participant's channel key signs to let his cumulative deposit grow to `total`."""
+    return digest(separator, keccak(words((DEPOSIT_TYPE, channel, participant, asset, total, deadline))))
+
+
+def resume_digest(separator: bytes, channel: ChannelId, version: Version, dispute_deadline: UnixSeconds) -> Hash:
+    """Return what all participants sign to call off the dispute that ends at `dispute_deadline`."""
+    return digest(separator, keccak(words((RESUME_TYPE, channel, version, dispute_deadline))))
+
+
+def balances_hash(holdings: tuple[Holding, ...], salt: bytes) -> Hash:
+    """Return the struct hash of the balances, salted."""
+    return keccak(
+        words(
+            (
+                BALANCES_TYPE,
+                array_hash(holding.balance for holding in holdings),
+                array_hash(holding.free for holding in holdings),
+                array_hash(holding.deposited for holding in holdings),
+                array_hash(holding.withdrawn for holding in holdings),
+                salt,
+            )
+        )
+    )
+
+
+def condition_hash(condition: Condition) -> Hash:
+    """Return the struct hash of a condition."""
+    return keccak(words((CONDITION_TYPE, array_hash(condition.hashes), condition.deadline)))
+
+
+def instrument_hash(terms: Instrument) -> Hash:
+    """Return the struct hash of an instrument: its identity for netting."""
+    return keccak(
+        words(
+            (
+                INSTRUMENT_TYPE,
+                terms.payoff,
+                terms.style,
+                terms.deliver,
+                terms.oracle,
+                terms.feed,
+                terms.expiry,
+                terms.unit,
+                array_hash(terms.knots),
+            )
+        )
+    )
+
+
+def claim_hash(claim: Claim) -> Hash:
+    """Return the struct hash of a claim of any kind."""
+    match claim:
+        case Position():
+            terms, condition = instrument_hash(claim.instrument), condition_hash(claim.condition)
+            members: tuple[int | bytes, ...] = (
+                POSITION_TYPE, claim.id, claim.long, claim.short, claim.quantity, terms, claim.premium, condition,
+            )  # fmt: skip
+        case HashLock():
+            condition = condition_hash(claim.condition)
+            members = (
+                HASH_LOCK_TYPE, claim.id, claim.payer, claim.payee, claim.asset, claim.amount, condition,
+            )  # fmt: skip
+        case Subchannel():
+            seats, lent = array_hash(claim.seats), array_hash(claim.allocations)
+            condition = condition_hash(claim.condition)
+            members = (
+                SUBCHANNEL_TYPE, claim.id, claim.child, seats, lent, claim.opening, claim.until, condition,
+            )  # fmt: skip
+    return keccak(words(members))
+
+
+def balances_salt(secret: bytes, version: Version) -> Hash:
+    """Return the salt of a version's balances, from the secret the participants share."""
+    return keccak(b"balances" + secret + word(version))
+
+
+def leaf_salt(secret: bytes, claim: ClaimId) -> Hash:
+    """Return the salt of a claim's leaf. It stays with the claim, so unchanged leaves need no hashing."""
+    return keccak(b"leaf" + secret + word(claim))
+
+
+def leaf(claim: Claim, secret: bytes) -> Hash:
+    """Return the Merkle leaf of a claim."""
+    return keccak(b"\x00" + claim_hash(claim) + leaf_salt(secret, claim.id))
+
+
+def merkle_root(leaves: tuple[Hash, ...]) -> Hash:
+    """Return the root: neighbours are hashed in pairs, an odd last node moves up unchanged. No leaves: zero."""
+    if not leaves:
+        return ZERO_HASH
+    row: list[Hash] = list(leaves)
+    while len(row) > 1:
+        above = [keccak(b"\x01" + row[i] + row[i + 1]) for i in range(0, len(row) - 1, 2)]
+        row = [*above, row[-1]] if len(row) % 2 else above
+    return row[0]
+
+
+def claims_root(leaves: tuple[Hash, ...], mark_time: UnixSeconds) -> Hash:
+    """Return what the state commits to: count, mark time and root; zero where there are no claims."""
+    if not leaves:
+        return NO_CLAIMS
+    return keccak(b"\x02" + words((len(leaves), mark_time, merkle_root(leaves))))

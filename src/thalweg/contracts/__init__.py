@@ -1,0 +1,1 @@
+"""Vyper sources and their compiled artefacts."""

@@ -1,0 +1,1 @@
+"""Links between nodes: the libp2p wire protocol on asyncio."""

@@ -1,0 +1,1 @@
+"""An oracle of a quorum: pure rounds in a thin shell."""

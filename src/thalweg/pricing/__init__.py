@@ -1,0 +1,1 @@
+"""Models and surfaces. Floats: advice, never signed."""

@@ -1,0 +1,1 @@
+"""Journal, keystore and backup on disk."""

@@ -1,0 +1,1 @@
+"""A deterministic world to run whole nodes in, shipped for users."""
