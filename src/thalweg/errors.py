@@ -90,5 +90,5 @@ class Unavailable(ThalwegError):
     """An adapter's other end did not answer; retry later."""
 
 
-class InvariantBroken(Exception):  # noqa: N818 - a fact, named as one
+class InvariantBroken(Exception):
     """An invariant does not hold: our bug. Stop at once; the journal holds the story."""

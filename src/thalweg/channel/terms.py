@@ -1,4 +1,4 @@
-"""A channel's terms, fixed at opening. Their EIP-712 digest is the channel's id, so an id names a chain and contract."""
+"""A channel's terms, fixed at opening. Their EIP-712 digest is the channel's id, so it names a chain and contract."""
 
 from enum import IntEnum
 from typing import Final
