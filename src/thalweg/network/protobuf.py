@@ -1,0 +1,70 @@
+"""The part of the protobuf wire format that libp2p's few messages need, by hand: varint and length-delimited fields.
+
+Unknown fields are the caller's to ignore; fixed-width fields are skipped here. https://protobuf.dev/programming-guides/encoding/
+"""
+
+from typing import Final
+
+from thalweg.errors import PeerFault, Reason
+from thalweg.network import varint
+
+FIELDS_MAX: Final = 512
+
+_VARINT: Final = 0
+_FIXED64: Final = 1
+_BYTES: Final = 2
+_FIXED32: Final = 5
+_FIXED_BYTES: Final = {_FIXED64: 8, _FIXED32: 4}
+
+Field = tuple[int, int | bytes]
+
+
+def number_field(number: int, value: int) -> bytes:
+    """Return a varint field."""
+    return varint.encode(number << 3 | _VARINT) + varint.encode(value)
+
+
+def bytes_field(number: int, value: bytes) -> bytes:
+    """Return a length-delimited field: bytes, a string or a message."""
+    return varint.encode(number << 3 | _BYTES) + varint.encode(len(value)) + value
+
+
+def parse(data: bytes) -> list[Field]:
+    """Return the varint and length-delimited fields of a message in order.
+
+    Raises:
+        PeerFault: MALFORMED, truncated, of an unknown wire type, or of more than `FIELDS_MAX` fields.
+    """
+    fields: list[Field] = []
+    seen = offset = 0
+    while offset < len(data):
+        seen += 1
+        if seen > FIELDS_MAX:
+            raise PeerFault(Reason.MALFORMED, f"a protobuf message has more than {FIELDS_MAX} fields")
+        tag, offset = _varint(data, offset)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _VARINT:
+            value, offset = _varint(data, offset)
+            fields.append((number, value))
+        elif wire_type == _BYTES:
+            size, start = _varint(data, offset)
+            offset = _end(data, start + size)
+            fields.append((number, data[start:offset]))
+        elif wire_type in _FIXED_BYTES:
+            offset = _end(data, offset + _FIXED_BYTES[wire_type])
+        else:
+            raise PeerFault(Reason.MALFORMED, f"protobuf wire type {wire_type} is unknown")
+    return fields
+
+
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
+    found = varint.decode(data, offset)
+    if found is None:
+        raise PeerFault(Reason.MALFORMED, "a protobuf message is truncated")
+    return found
+
+
+def _end(data: bytes, offset: int) -> int:
+    if offset > len(data):
+        raise PeerFault(Reason.MALFORMED, "a protobuf message is truncated")
+    return offset
