@@ -34,6 +34,8 @@ DEPOSIT_TYPE: Final = type_hash(
     "Deposit(bytes32 channelId,uint8 participant,uint8 asset,uint256 total,uint64 deadline)"
 )
 RESUME_TYPE: Final = type_hash("Resume(bytes32 channelId,uint40 version,uint64 disputeDeadline)")
+REFUSAL_TYPE: Final = type_hash("Refusal(bytes32 channelId,uint8 author,uint64 number,string reason)")
+BINDING_TYPE: Final = type_hash("Binding(bytes peer,address payout,address payer)")
 BALANCES_TYPE: Final = type_hash(
     "Balances(uint256[] balance,uint256[] free,uint256[] deposited,uint256[] withdrawn,bytes32 salt)"
 )
@@ -103,6 +105,17 @@ def deposit_digest(
 def resume_digest(separator: bytes, channel: ChannelId, version: Version, dispute_deadline: UnixSeconds) -> Hash:
     """Return what all participants sign to call off the dispute that ends at `dispute_deadline`."""
     return digest(separator, keccak(words((RESUME_TYPE, channel, version, dispute_deadline))))
+
+
+def refusal_digest(separator: bytes, channel: ChannelId, author: int, number: int, reason: str) -> Hash:
+    """Return what the sequencer signs when it does not include an operation: a stall can be shown to others."""
+    text = keccak(reason.encode())
+    return digest(separator, keccak(words((REFUSAL_TYPE, channel, author, number, text))))
+
+
+def binding_digest(separator: bytes, peer: bytes, payout: Address, payer: Address) -> Hash:
+    """Return what a channel key signs to say that it speaks through the network key of `peer`."""
+    return digest(separator, keccak(words((BINDING_TYPE, keccak(peer), payout, payer))))
 
 
 def balances_hash(holdings: tuple[Holding, ...], salt: bytes) -> Hash:
@@ -191,6 +204,24 @@ def merkle_root(leaves: tuple[Hash, ...]) -> Hash:
         above = [keccak(b"\x01" + row[i] + row[i + 1]) for i in range(0, len(row) - 1, 2)]
         row = [*above, row[-1]] if len(row) % 2 else above
     return row[0]
+
+
+def merkle_range(leaves: tuple[Hash, ...], start: int, stop: int) -> tuple[Hash, ...]:
+    """Return the proof that `leaves[start:stop]` (not empty) stand there: the neighbours a verifier lacks.
+
+    Row by row from the leaves up, in each row the left one before the right one.
+    """
+    proof: list[Hash] = []
+    row = leaves
+    while len(row) > 1:
+        if start % 2:
+            proof.append(row[start - 1])
+        if stop % 2 and stop < len(row):
+            proof.append(row[stop])
+        pairs = [keccak(b"\x01" + row[i] + row[i + 1]) for i in range(0, len(row) - 1, 2)]
+        row = (*pairs, row[-1]) if len(row) % 2 else tuple(pairs)
+        start, stop = start // 2, (stop + 1) // 2
+    return tuple(proof)
 
 
 def claims_root(leaves: tuple[Hash, ...], mark_time: UnixSeconds) -> Hash:

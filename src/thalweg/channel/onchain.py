@@ -13,14 +13,17 @@ from thalweg.units import Address, Amount, ChannelId, Hash, Seat, Signature, Uni
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a settlement has walked: claims before `cursor` are done, with `deltas` accumulated by participant.
+    """How far a settlement has walked: claims before `cursor` are done.
 
-    `released` says that free amounts, uncounted deposits and unpaid withdrawals have left.
+    `deltas` (margined, either sign) and `escrow` (what resolved escrow has credited) are what they accumulated, laid
+    out like holdings; empty while `cursor` is 0. `released` says that free amounts, uncounted deposits and unpaid
+    withdrawals have left.
     """
 
     cursor: int = 0
     released: bool = False
     deltas: tuple[int, ...] = ()
+    escrow: tuple[Amount, ...] = ()
 
 
 class Dispute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,275 @@
+"""Calls as transactions, and logs as views. Pure: bytes in, bytes out; the adapter does the talking.
+
+Layouts come from the contracts' own interfaces (`artefacts`), so what is encoded here is what was compiled. Folding a
+channel's logs in chain order, from `View()`, gives its view; a reorganisation is a shorter list of logs.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from eth_abi import abi as codec
+
+from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries, load
+from thalweg.channel.claims import Claim, HashLock, Position, Subchannel
+from thalweg.channel.hashes import leaf, leaf_salt, merkle_range
+from thalweg.channel.onchain import (
+    Call,
+    ChallengeState,
+    CloseChannel,
+    Dispute,
+    OpenChannel,
+    PayWithdrawal,
+    Progress,
+    Pull,
+    RegisterReport,
+    RespondState,
+    SettleClaims,
+    TopUp,
+    View,
+)
+from thalweg.channel.sheet import Holding
+from thalweg.channel.terms import Terms
+from thalweg.errors import InvariantBroken
+from thalweg.units import NATIVE, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
+
+CLAIMS_A_CALL: Final = 32  # `resolve` takes this many claims at once
+_KIND_POSITION, _KIND_HASH_LOCK, _KIND_SUBCHANNEL = 0, 1, 2
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """What a transaction carries: where to, calldata, and native coin in wei."""
+
+    to: Address
+    data: bytes
+    value: Amount = Amount(0)
+
+
+class Log(msgspec.Struct, frozen=True):
+    """One event as the chain reports it. For ours, `topics[0]` names the event and `topics[1]` the channel."""
+
+    address: Address
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+def encode(call: Call, adjudicator: Address) -> Invocation:
+    """Return the transaction that makes `call`; reports go to their oracle, all else to the adjudicator."""
+    if isinstance(call, RegisterReport):
+        return Invocation(call.oracle, _data(QUORUM_ORACLE, "register", *_report(call)))
+    function, arguments = _arguments(call)
+    return Invocation(adjudicator, _data(ADJUDICATOR, function, *arguments), _value(call))
+
+
+def deployment(name: str, *arguments: Any) -> bytes:
+    """Return the data of the transaction that creates a contract (`artefacts.NAMES`).
+
+    Arguments: none for ADJUDICATOR and TEST_TOKEN; the signers' addresses and the threshold for QUORUM_ORACLE.
+    """
+    constructor = entries(name).get("constructor")
+    return load(name).creation_code() + (codec.encode(constructor.inputs, arguments) if constructor else b"")
+
+
+def channel_of(log: Log) -> ChannelId:
+    """Return the channel a log of `CHANNEL_TOPICS` is about."""
+    return ChannelId(log.topics[1])
+
+
+def fold(view: View, log: Log) -> View:
+    """Return `view` after one more log; a log that is not a channel's changes nothing.
+
+    Raises:
+        InvariantBroken: the log cannot follow what was folded before (a log was missed).
+    """
+    name = _EVENTS.get(log.topics[0])
+    if name is None:
+        return view
+    if view.opened == (name == "Opened"):
+        raise InvariantBroken(f"{name} for a channel whose opening was {'folded before' if view.opened else 'missed'}")
+    members = _members(name, log)
+    match name:
+        case "Opened":
+            (deposited,) = members
+            return View(opened=True, deposited=deposited, withdrawn=(Amount(0),) * len(deposited))
+        case "Deposited":
+            index, total = members
+            deposited = (*view.deposited[:index], total, *view.deposited[index + 1 :])
+            return msgspec.structs.replace(view, deposited=deposited)
+        case "Withdrawn":
+            _, withdrawn = members
+            return msgspec.structs.replace(view, withdrawn=withdrawn)
+        case "Closed":
+            (withdrawn,) = members
+            return msgspec.structs.replace(view, withdrawn=withdrawn, closed=True, dispute=None)
+        case "Resumed":
+            return msgspec.structs.replace(view, dispute=None)
+        case _:
+            return _fold_dispute(view, name, members)
+
+
+def _fold_dispute(view: View, name: str, members: tuple[Any, ...]) -> View:
+    if name == "Challenged":
+        version, deadline, challenger, _, _ = members
+        dispute = Dispute(Version(version), UnixSeconds(deadline), Seat(challenger))
+        return msgspec.structs.replace(view, dispute=dispute)
+    if view.dispute is None:
+        raise InvariantBroken(f"{name} for a channel whose challenge was missed")
+    if name == "Responded":
+        version, _, _ = members
+        dispute = msgspec.structs.replace(view.dispute, version=Version(version))
+        return msgspec.structs.replace(view, dispute=dispute)
+    withdrawn, cursor, deltas, escrow = members
+    dispute = msgspec.structs.replace(view.dispute, progress=Progress(cursor, True, deltas, escrow))
+    return msgspec.structs.replace(view, withdrawn=withdrawn, dispute=dispute)
+
+
+def _data(contract: str, function: str, *arguments: Any) -> bytes:
+    entry = entries(contract)[function]
+    return entry.selector + codec.encode(entry.inputs, arguments)
+
+
+def _members(name: str, log: Log) -> tuple[Any, ...]:
+    entry = entries(ADJUDICATOR)[name]
+    plain = [kind for kind, indexed in zip(entry.inputs, entry.indexed, strict=True) if not indexed]
+    return codec.decode(plain, log.data)
+
+
+def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
+    """Name the function of the adjudicator that makes `call`, and give its arguments in order."""
+    match call:
+        case OpenChannel():
+            return "open", (
+                _terms(call.terms), call.amounts, call.payers, call.deadline,
+                _signatures(call.signatures), _permits(call.pulls),
+            )  # fmt: skip
+        case TopUp():
+            return "deposit", (
+                _terms(call.terms), call.deposited, call.withdrawn, call.participant, call.asset, call.amount,
+                call.deadline, _signature(call.signature), _permit(call.pull),
+            )  # fmt: skip
+        case PayWithdrawal():
+            state, signatures = call.shown.state, _signatures(call.shown.signatures)
+            return "withdraw", (
+                _terms(call.terms), call.deposited, call.withdrawn, state.version,
+                _balances(call.holdings, call.salt), state.claims_root, signatures,
+            )  # fmt: skip
+        case CloseChannel():
+            return "close", (
+                _terms(call.terms), call.deposited, call.withdrawn,
+                _balances(call.holdings, call.salt), _signatures(call.shown.signatures),
+            )  # fmt: skip
+        case ChallengeState():
+            return "challenge", (
+                _terms(call.terms), *_shown(call), call.challenger, call.valid_until, _signature(call.signature),
+            )  # fmt: skip
+        case RespondState():
+            return "respond", (_terms(call.terms), *_shown(call))
+        case SettleClaims():
+            return _settlement(call)
+        case _:
+            raise InvariantBroken(f"{type(call).__name__} is not a call of the adjudicator")
+
+
+def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
+    """`settle` releases what no claim can reach, and closes a channel without claims; `resolve` walks claims."""
+    holdings = call.holdings if call.state.version else ()  # version 0 is implicit: nothing was counted
+    cursor, progress = call.progress.cursor, call.progress
+    head = (_terms(call.terms), call.deposited, call.withdrawn, _balances(holdings, call.salt))
+    tail = (cursor, progress.deltas, progress.escrow)
+    if cursor == call.upto:
+        return "settle", (*head, call.state.claims_root, tail)
+    leaves = tuple(leaf(claim, call.secret) for claim in call.claims)
+    run = [_claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[cursor : call.upto]]
+    proof = merkle_range(leaves, cursor, call.upto)
+    return "resolve", (*head, tail, len(leaves), call.mark_time, run, proof)
+
+
+def _value(call: Call) -> Amount:
+    match call:
+        case OpenChannel():
+            assets = call.terms.assets * len(call.terms.participants)
+            return Amount(sum(amount for amount, asset in zip(call.amounts, assets, strict=True) if asset == NATIVE))
+        case TopUp():
+            return call.amount if call.terms.assets[call.asset] == NATIVE else Amount(0)
+        case _:
+            return Amount(0)
+
+
+def _terms(terms: Terms) -> tuple[Any, ...]:
+    return (
+        terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
+        int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
+    )  # fmt: skip
+
+
+def _balances(holdings: tuple[Holding, ...], salt: Hash) -> tuple[Any, ...]:
+    return (
+        [holding.balance for holding in holdings],
+        [holding.free for holding in holdings],
+        [holding.deposited for holding in holdings],
+        [holding.withdrawn for holding in holdings],
+        salt,
+    )
+
+
+def _shown(call: ChallengeState | RespondState) -> tuple[Any, ...]:
+    state = call.shown.state
+    hashes = (state.balances_hash, state.claims_root) if state.version else (bytes(32), bytes(32))
+    return state.version, *hashes, _signatures(call.shown.signatures)
+
+
+def _report(call: RegisterReport) -> tuple[Any, ...]:
+    return call.feed, call.time, call.price, call.is_void, call.signers, _signatures(call.signatures)
+
+
+def _signature(signature: Signature) -> tuple[bytes, bytes]:
+    return signature[:32], signature[32:]
+
+
+def _signatures(signatures: tuple[Signature, ...]) -> list[tuple[bytes, bytes]]:
+    return [_signature(signature) for signature in signatures]
+
+
+def _permit(pull: Pull) -> tuple[int, bytes, bytes]:
+    return pull.deadline, *_signature(Signature(pull.signature or bytes(64)))
+
+
+def _permits(pulls: tuple[Pull, ...]) -> list[tuple[int, bytes, bytes]]:
+    """An empty list says that every payer gave an allowance."""
+    return [_permit(pull) for pull in pulls] if any(pull.signature for pull in pulls) else []
+
+
+def _claim_words(claim: Claim, salt: Hash) -> list[int]:
+    """Return the claim as `resolve` takes it: kind, the members of its type in order (arrays after their length), salt.
+
+    docs/contracts.md, "Claims as words".
+    """
+    condition = (claim.condition.deadline, len(claim.condition.hashes), *map(int.from_bytes, claim.condition.hashes))
+    end = (*condition, int.from_bytes(salt))
+    match claim:
+        case Position():
+            terms = claim.instrument
+            return _as_words(
+                _KIND_POSITION, claim.id, claim.long, claim.short, claim.quantity,
+                int(terms.payoff), int(terms.style), terms.deliver, int.from_bytes(terms.oracle),
+                int.from_bytes(terms.feed), terms.expiry, terms.unit, len(terms.knots), *terms.knots,
+                claim.premium, *end,
+            )  # fmt: skip
+        case HashLock():
+            return _as_words(_KIND_HASH_LOCK, claim.id, claim.payer, claim.payee, claim.asset, claim.amount, *end)
+        case Subchannel():
+            return _as_words(
+                _KIND_SUBCHANNEL, claim.id, int.from_bytes(claim.child), len(claim.seats), *claim.seats,
+                len(claim.allocations), *claim.allocations, int.from_bytes(claim.opening), claim.until, *end,
+            )  # fmt: skip
+
+
+def _as_words(*values: int) -> list[int]:
+    return [value % 2**256 for value in values]
+
+
+_FOLDED: Final = (
+    "Opened", "Deposited", "Withdrawn", "Closed", "Challenged", "Responded", "Resumed", "Progressed",
+)  # fmt: skip
+_EVENTS: Final = {entries(ADJUDICATOR)[name].hash: name for name in _FOLDED}
+CHANNEL_TOPICS: Final = tuple(_EVENTS)
+"""The first topics of every log that changes a view; the second topic is the channel's id."""
