@@ -1,6 +1,6 @@
 """What can go wrong, and whose fault it is.
 
-Four exceptions, one rule each for when to raise them:
+Four exceptions, one rule each for when to raise them (`RuleBroken` is the blameless form of the first two):
 
 - `PeerFault`: the other side broke a rule. State is unchanged, the peer is told the reason, the node lives.
 - `UserFault`: the caller of the API or command asked for what cannot be. HTTP 4xx, exit status 2.
@@ -64,6 +64,11 @@ class Reason(StrEnum):
     # machine
     SIGNED_BEFORE = "another state of this version was signed"
     LOCKED = "data folder in use"
+    EXPOSED = "others can read it"
+    EXISTS = "exists already"
+    NOT_FOUND = "not found"
+    NEWER = "a newer one is there"
+    WRONG_PASSWORD = "wrong password"  # noqa: S105 - words, not a secret
     CORRUPT = "database corrupt"
     DISK_FULL = "disk full"
     UNREACHABLE = "unreachable"
@@ -76,6 +81,10 @@ class ThalwegError(Exception):
         super().__init__(f"{reason}: {message}" if message else str(reason))
         self.reason = reason
         self.detail = message
+
+
+class RuleBroken(ThalwegError):
+    """A rule shared by all sides does not hold. Whoever called knows whose fault it is, and says so: see `blame`."""
 
 
 class PeerFault(ThalwegError):
@@ -92,3 +101,8 @@ class Unavailable(ThalwegError):
 
 class InvariantBroken(Exception):
     """An invariant does not hold: our bug. Stop at once; the journal holds the story."""
+
+
+def blame(error: RuleBroken, *, peer: bool) -> ThalwegError:
+    """Return the same refusal with the blame: one rule, two sides it may be broken by."""
+    return PeerFault(error.reason, error.detail) if peer else UserFault(error.reason, error.detail)
