@@ -3,6 +3,7 @@
 import msgspec
 
 from thalweg.channel.claims import Claim
+from thalweg.channel.terms import Terms
 from thalweg.units import Amount, ChannelId, ClaimId, Hash, UnixSeconds, Version
 
 
@@ -23,10 +24,13 @@ class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Holdings by participant and asset (`holdings[seat * assets + asset]`), claims by strictly increasing id.
 
     `next_claim` numbers the next claim; ids are never used twice in a channel. `mark_time` is the oracle tick that
-    collateral was computed on; it never goes back.
+    collateral was computed on; it never goes back. Two members are bookkeeping and not signed: `required`, each
+    participant's collateral (derived from the claims), and `numbers`, each author's last operation included.
     """
 
     holdings: tuple[Holding, ...]
+    required: tuple[Amount, ...]
+    numbers: tuple[int, ...]
     claims: tuple[Claim, ...] = ()
     next_claim: ClaimId = ClaimId(1)
     mark_time: UnixSeconds = UnixSeconds(0)
@@ -39,3 +43,11 @@ class ChannelState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Version
     balances_hash: Hash
     claims_root: Hash
+
+
+def empty_sheet(terms: Terms) -> Sheet:
+    """Return version 0: nothing counted yet, so everyone is entitled to what he deposited."""
+    seats = len(terms.participants)
+    return Sheet(
+        holdings=(Holding(),) * (seats * len(terms.assets)), required=(Amount(0),) * seats, numbers=(0,) * seats
+    )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from thalweg.channel.effects import Authorize
 from thalweg.channel.onchain import Call
 from thalweg.units import Address, ChannelId, Hash, Signature, UnixSeconds, Version
 
@@ -92,6 +93,13 @@ class Chain(Protocol):
 
     def watch(self, channel_id: ChannelId) -> None:
         """Report this channel's views from now on."""
+
+
+class Wallet(Protocol):
+    """The account that pays: deposits, and gas."""
+
+    def authorize(self, request: Authorize) -> None:
+        """Sign an opening and prepare its deposits (permit or allowance); the answer is `FundingAuthorized`."""
 
 
 class Clock(Protocol):

@@ -1,0 +1,162 @@
+"""One channel's whole behaviour: `step(channel, event)`. All branching is here; the goals' files hold the leaves.
+
+After every event the same three questions are asked again: can more be offered, is a call to the chain due, and when
+must somebody look again. So nothing is forgotten when an answer never comes.
+"""
+
+import msgspec
+
+from thalweg.channel import judging, requesting, syncing, updating
+from thalweg.channel.effects import Effect, SetTimer
+from thalweg.channel.events import (
+    AnyEvent,
+    ChainReported,
+    CloseRequested,
+    DepositRequested,
+    DigestSigned,
+    LinkDown,
+    LinkUp,
+    MessageReceived,
+    OfferRequested,
+    OperationsRequested,
+    ReportReceived,
+    Started,
+    StateSigned,
+    TakeRequested,
+    TimerFired,
+)
+from thalweg.channel.invariants import check_channel
+from thalweg.channel.messages import (
+    OfferDeclined,
+    OfferMade,
+    OperationRefused,
+    OperationsSent,
+    StateCountersigned,
+    StateProposed,
+    StateRefused,
+    StateShown,
+    Synced,
+)
+from thalweg.channel.onchain import CallSettled, ChannelObserved
+from thalweg.channel.state import Channel, seat_of
+from thalweg.channel.timing import alarm, on_timer
+from thalweg.channel.updating import Step
+from thalweg.errors import PeerFault, Reason
+from thalweg.units import Seat, UnixSeconds
+
+
+def step(channel: Channel, event: AnyEvent) -> Step:
+    """Return the channel after `event`, and the effects the shell must perform.
+
+    Raises:
+        PeerFault: the peer broke a rule; nothing changed.
+        UserFault: the user asked for what cannot be; nothing changed.
+    """
+    before = alarm(channel)
+    after, effects = _dispatch(channel, event)
+    after, more = _settle_down(after, event.now)
+    check_channel(channel, after)
+    at = alarm(after)
+    timer: tuple[Effect, ...] = (SetTimer(channel.id, at),) if at != before or isinstance(event, TimerFired) else ()
+    return Step(after, effects + more + timer)
+
+
+def _settle_down(channel: Channel, now: UnixSeconds) -> Step:
+    channel, asked = requesting.count_and_settle(channel, now)
+    channel, offered = updating.flush(channel, now)
+    channel, called = judging.act(channel, now)
+    return Step(channel, asked + offered + called)
+
+
+def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one case an event
+    match event:
+        case MessageReceived():
+            return _on_message(channel, event)
+        case StateSigned():
+            return updating.on_state_signed(channel, event.version, event.signature)
+        case DigestSigned():
+            return _on_digest_signed(channel, event)
+        case ChainReported(event=ChannelObserved() as seen):
+            return judging.on_observed(channel, seen, event.now)
+        case ChainReported(event=CallSettled() as settled):
+            return judging.on_call_settled(channel, settled, event.now)
+        case TimerFired():
+            return on_timer(channel, event.now)
+        case LinkUp():
+            return syncing.on_link_up(channel, _seat(channel, event.peer))
+        case LinkDown():
+            return syncing.on_link_down(channel, _seat(channel, event.peer))
+        case ReportReceived():
+            return Step(judging.on_report(channel, event.report, event.now))
+        case Started():
+            return _on_started(channel, event)
+        case _:
+            return _on_request(channel, event)
+
+
+def _on_request(channel: Channel, event: AnyEvent) -> Step:
+    match event:
+        case OperationsRequested():
+            return requesting.on_operations(channel, event)
+        case OfferRequested():
+            return requesting.on_offer(channel, event)
+        case TakeRequested():
+            return requesting.on_take(channel, event)
+        case DepositRequested():
+            return requesting.on_deposit(channel, event)
+        case CloseRequested():
+            return requesting.on_close(channel, event)
+        case _:
+            return Step(channel)
+
+
+def _on_message(channel: Channel, event: MessageReceived) -> Step:
+    seat = _seat(channel, event.peer)
+    match event.message:
+        case OperationsSent() as message:
+            return updating.on_operations_sent(channel, seat, message)
+        case StateProposed() as message:
+            return updating.on_state_proposed(channel, seat, message, event.now)
+        case StateCountersigned() as message:
+            return updating.on_countersigned(channel, seat, message)
+        case StateRefused() as message:
+            return updating.on_state_refused(channel, seat, message)
+        case OperationRefused() as message:
+            return updating.on_operation_refused(channel, seat, message)
+        case OfferMade() as message:
+            return requesting.on_offer_made(channel, seat, message, event.now)
+        case OfferDeclined() as message:
+            return requesting.on_offer_declined(channel, message)
+        case Synced() as message:
+            return syncing.on_synced(channel, seat, message)
+        case StateShown() as message:
+            return syncing.on_state_shown(channel, message)
+        case _:
+            raise PeerFault(Reason.MALFORMED, "not a message about a channel")
+
+
+def _seat(channel: Channel, peer: bytes) -> Seat:
+    seat = seat_of(channel, peer)
+    if seat is None or seat == channel.seat:
+        raise PeerFault(Reason.UNKNOWN_CHANNEL, "the sender has no seat in this channel")
+    return seat
+
+
+def _on_digest_signed(channel: Channel, event: DigestSigned) -> Step:
+    kind = event.subject.partition("/")[0]
+    match kind:
+        case "challenge":
+            return judging.on_challenge_signed(channel, event.subject, event.signature)
+        case "deposit":
+            return requesting.on_deposit_signed(channel, event.subject, event.signature)
+        case _:
+            return updating.on_refusal_signed(channel, event.subject, event.signature)
+
+
+def _on_started(channel: Channel, event: Started) -> Step:
+    """Begin again: no link is up, calls are sent once more, a journal that is not ours makes us recover."""
+    recovering = channel.recovering or event.recovering or channel.id in event.behind
+    channel = msgspec.structs.replace(
+        channel, synced=(False,) * len(channel.peers), recovering=recovering, quiet_until=UnixSeconds(0)
+    )
+    return Step(channel, (*syncing.unsigned(channel), *channel.calls))

@@ -1,0 +1,261 @@
+"""The loop around the core: append the event to the journal, step, commit, run the effects, feed the results back.
+
+Synchronous and without threads, so that production and the simulator run the very same code. Whoever owns it calls
+`receive` with what happened and `pump` soon after; everything received in between shares one commit. No effect runs
+before the events that led to it are durable. The two signing events are the exception that needs no waiting: after a
+crash the same effect gives the same signature again (RFC 6979, and the signer's own mark).
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from thalweg.channel.effects import (
+    Authorize,
+    Disconnect,
+    Effect,
+    Notify,
+    SendMessage,
+    SetTimer,
+    SignDigest,
+    SignState,
+    Submit,
+    Watch,
+)
+from thalweg.channel.events import (
+    DERIVABLE,
+    AnyEvent,
+    DigestSigned,
+    MessageReceived,
+    Started,
+    StateSigned,
+    TimerFired,
+)
+from thalweg.channel.messages import Goodbye, Message
+from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
+from thalweg.node.ports import Chain, Clock, Journal, Network, Signer, Wallet
+from thalweg.node.state import Node, restore, snapshot
+from thalweg.node.step import step
+from thalweg.units import ChannelId, UnixSeconds, Version
+
+INBOX_MAX: Final = 16_384
+GROUP_MAX: Final = 512  # events that share one commit
+ENTRIES_MAX: Final = 20_000  # in the journal before it is compacted
+
+_decode_message = msgspec.json.Decoder(Message).decode
+_decode_event = msgspec.json.Decoder(AnyEvent).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def replay(journal: Journal, empty: Node) -> tuple[Node, int]:
+    """Return the node as the journal tells it, and how many entries follow its snapshot.
+
+    Raises:
+        InvariantBroken: an entry does not fit: the journal is of another version, or not ours.
+    """
+    data = journal.snapshot()
+    node = empty if data is None else restore(data)
+    count = 0
+    for entry in journal.entries():
+        try:
+            node = step(node, _decode_event(entry)).node
+        except (msgspec.DecodeError, PeerFault, UserFault) as error:
+            raise InvariantBroken(f"journal entry {count} after the snapshot cannot be replayed: {error}") from error
+        count += 1
+    return node, count
+
+
+class Engine:
+    """One node, alive. `notify` is called with every notice, after what it tells is durable."""
+
+    def __init__(
+        self,
+        empty: Node,
+        journal: Journal,
+        signer: Signer,
+        wallet: Wallet,
+        network: Network,
+        chain: Chain,
+        clock: Clock,
+        notify: Callable[[Notify], None],
+    ) -> None:
+        self.node, self._entries = replay(journal, empty)
+        self._journal = journal
+        self._signer = signer
+        self._wallet = wallet
+        self._network = network
+        self._chain = chain
+        self._clock = clock
+        self._notify = notify
+        self._inbox: deque[AnyEvent] = deque()
+        self._unsaved: list[bytes] = []
+        self._timers: dict[ChannelId, UnixSeconds] = {}
+        self._due: list[tuple[UnixSeconds, ChannelId]] = []
+        self.states_signed = 0
+        self.messages_sent = 0
+
+    def start(self, *, recovering: bool = False) -> None:
+        """Begin after a replay: everything unfinished is asked for again.
+
+        `recovering` says that the journal is not the keystore's own; a channel in which the signer has signed more
+        than the journal knows recovers in any case.
+        """
+        behind = tuple(
+            key for key, channel in self.node.channels.items() if self._is_behind(key, channel.newest_signed)
+        )
+        self._process([Started(self._clock.now(), recovering, behind)])
+
+    def _is_behind(self, channel_id: ChannelId, newest: Version) -> bool:
+        mark = self._signer.mark(channel_id)
+        return mark is not None and mark.version > newest
+
+    # --- what comes in ----------------------------------------------------------------------------------------------
+
+    def receive(self, event: AnyEvent) -> None:
+        """Take note of something that happened; `pump` soon.
+
+        Raises:
+            UserFault: LIMIT, when far more comes in than is worked off.
+        """
+        if len(self._inbox) >= INBOX_MAX:
+            raise UserFault(Reason.LIMIT, f"{INBOX_MAX} events wait already")
+        self._inbox.append(event)
+
+    def receive_message(self, peer: bytes, data: bytes) -> None:
+        """Take note of what a peer said; what cannot be read costs it the link."""
+        try:
+            message = _decode_message(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._part(peer, PeerFault(Reason.MALFORMED, str(error)))
+            return
+        self.receive(MessageReceived(self._clock.now(), peer, message))
+
+    def request(self, event: AnyEvent) -> None:
+        """Do what the user asks, now.
+
+        Raises:
+            UserFault: it cannot be done; nothing changed.
+        """
+        self.pump()
+        self._process([event], blame_user=True)
+
+    def wake(self) -> None:
+        """Fire the timers that are due."""
+        now = self._clock.now()
+        while self._due and self._due[0][0] <= now:
+            at, channel_id = heapq.heappop(self._due)
+            if self._timers.get(channel_id) == at:
+                del self._timers[channel_id]
+                self.receive(TimerFired(now, channel_id))
+        self.pump()
+        self._set_alarm()
+
+    def pump(self) -> None:
+        """Work off everything received, in groups that share a commit."""
+        while self._inbox:
+            self._process([self._inbox.popleft() for _ in range(min(GROUP_MAX, len(self._inbox)))])
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def _process(self, events: Iterable[AnyEvent], *, blame_user: bool = False) -> None:
+        effects: list[Effect] = []
+        entries: list[bytes] = []
+        for event in events:
+            try:
+                self.node, more = step(self.node, event)
+            except PeerFault as fault:
+                self._blame(event, fault)
+                continue
+            except UserFault:
+                if blame_user:
+                    raise
+                continue
+            entries.append(_encode(event))
+            effects.extend(more)
+        if entries:
+            self._append(entries)
+        self._run(effects)
+
+    def _append(self, entries: list[bytes]) -> None:
+        unsaved, self._unsaved = self._unsaved, []
+        self._journal.append(unsaved + entries)
+        self._entries += len(unsaved) + len(entries)
+        if self._entries >= ENTRIES_MAX:
+            self._journal.compact(snapshot(self.node))
+            self._entries = 0
+
+    def _run(self, effects: Iterable[Effect]) -> None:
+        """Perform effects; what the signer answers is stepped at once and its effects follow."""
+        work = deque(effects)
+        while work:
+            answer = self._perform(work.popleft())
+            if answer is None:
+                continue
+            if not isinstance(answer, DERIVABLE):
+                raise InvariantBroken(f"{type(answer).__name__} came back from an effect but cannot be derived again")
+            self.node, more = step(self.node, answer)
+            self._unsaved.append(_encode(answer))
+            work.extendleft(reversed(more))
+
+    def _perform(self, effect: Effect) -> AnyEvent | None:
+        match effect:
+            case SendMessage():
+                self.messages_sent += 1
+                self._network.send(effect.peer, _encode(effect.message))
+            case SignState():
+                return self._sign_state(effect)
+            case SignDigest():
+                signature = self._signer.sign_digest(effect.digest)
+                return DigestSigned(self._clock.now(), effect.channel_id, effect.subject, signature)
+            case Notify():
+                self._notify(effect)
+            case SetTimer():
+                self._set_timer(effect)
+            case Submit():
+                self._chain.submit(effect.tag, effect.call)
+            case Watch():
+                self._chain.watch(effect.channel_id)
+            case Authorize():
+                self._wallet.authorize(effect)
+            case Disconnect():
+                self._part(effect.peer, PeerFault(effect.reason, effect.detail))
+        return None
+
+    def _sign_state(self, effect: SignState) -> AnyEvent:
+        """Sign; the signer refuses a second state of one version, which only a broken core could ask for."""
+        try:
+            signature = self._signer.sign_state(effect.channel_id, effect.version, effect.digest)
+        except UserFault as refusal:
+            channel = self.node.channels[effect.channel_id]
+            raise InvariantBroken(f"the signer refuses version {effect.version} of {channel!r}: {refusal}") from refusal
+        self.states_signed += 1
+        return StateSigned(self._clock.now(), effect.channel_id, effect.version, signature)
+
+    # --- blame and timers -------------------------------------------------------------------------------------------
+
+    def _blame(self, event: AnyEvent, fault: PeerFault) -> None:
+        if isinstance(event, MessageReceived):
+            self._part(event.peer, fault)
+
+    def _part(self, peer: bytes, fault: PeerFault) -> None:
+        """Tell a peer which rule it broke, and drop the link."""
+        self._network.send(peer, _encode(Goodbye(fault.reason, fault.detail)))
+        self._network.disconnect(peer, str(fault))
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        if not effect.at:
+            self._timers.pop(effect.channel_id, None)
+            return
+        if self._timers.get(effect.channel_id) != effect.at:
+            self._timers[effect.channel_id] = effect.at
+            heapq.heappush(self._due, (effect.at, effect.channel_id))
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        while self._due and self._timers.get(self._due[0][1]) != self._due[0][0]:
+            heapq.heappop(self._due)
+        if self._due:
+            self._clock.wake_at(self._due[0][0])

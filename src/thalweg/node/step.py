@@ -1,0 +1,294 @@
+"""The node's whole behaviour: `step(node, event)`. Routes each event to the channel or opening it is about.
+
+Greets on every new link (`Hello`), keeps what peers say of themselves, and raises `PeerFault` or `UserFault` for what
+breaks a rule: then nothing has changed, and the engine tells whoever is to blame.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from thalweg.channel import hashes, opening
+from thalweg.channel import step as channels
+from thalweg.channel.effects import Effect, Notify, SendMessage, SetTimer, SignDigest, Topic, Watch
+from thalweg.channel.events import (
+    AcceptRequested,
+    AnyEvent,
+    ChainReported,
+    DeclineRequested,
+    DigestSigned,
+    FundingAuthorized,
+    LinkDown,
+    LinkUp,
+    MessageReceived,
+    OpenRequested,
+    ReportReceived,
+    Started,
+)
+from thalweg.channel.messages import (
+    WIRE_VERSION,
+    ChannelAccepted,
+    ChannelDeclined,
+    ChannelProposed,
+    Goodbye,
+    Hello,
+)
+from thalweg.channel.onchain import BlockObserved, CallSettled, ChannelObserved
+from thalweg.channel.opening import Opening, Progress
+from thalweg.channel.state import Channel, Phase, phase
+from thalweg.channel.timing import alarm
+from thalweg.crypto import signed_by
+from thalweg.errors import PeerFault, Reason, UserFault
+from thalweg.node.state import CHANNELS_MAX, FEATURES, OPENINGS_MAX, PEERS_MAX, Node, Peer
+from thalweg.units import Address, ChannelId, Hash, UnixSeconds
+
+
+class Step(NamedTuple):
+    """The node after an event, and what the shell must do."""
+
+    node: Node
+    effects: tuple[Effect, ...] = ()
+
+
+def step(node: Node, event: AnyEvent) -> Step:
+    """Return the node after `event`, and the effects the shell must perform.
+
+    Raises:
+        PeerFault: the peer broke a rule; nothing changed.
+        UserFault: the user asked for what cannot be; nothing changed.
+    """
+    match event:
+        case MessageReceived():
+            return _on_message(node, event)
+        case LinkUp():
+            return Step(node, (SignDigest(ChannelId(b""), f"hello/{event.peer.hex()}", _binding(node)),))
+        case LinkDown():
+            return _on_link_down(node, event)
+        case DigestSigned(channel_id=b""):
+            return _greet(node, event)
+        case ChainReported():
+            return _on_chain(node, event)
+        case ReportReceived() | Started():
+            return _on_all(node, event)
+        case OpenRequested():
+            _check_room(node, event.now)
+            return _progress(node, opening.propose(event, node.identity.separator, node.identity.address), event.now)
+        case AcceptRequested() | DeclineRequested() | FundingAuthorized():
+            return _on_opening(node, event)
+        case _:
+            return _on_channel(node, event.channel_id, event)
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+def _binding(node: Node) -> Hash:
+    me = node.identity
+    return hashes.binding_digest(me.separator, me.peer, me.payout, me.payer)
+
+
+def _greet(node: Node, event: DigestSigned) -> Step:
+    me = node.identity
+    peer = bytes.fromhex(event.subject.partition("/")[2])
+    hello = Hello(
+        wire_version=WIRE_VERSION,
+        required=tuple(sorted(FEATURES)),
+        chain_id=me.chain_id,
+        contract=me.contract,
+        address=me.address,
+        payout=me.payout,
+        payer=me.payer,
+        binding=event.signature,
+    )
+    return Step(node, (SendMessage(peer, hello),))
+
+
+def _on_hello(node: Node, peer: bytes, hello: Hello, event: MessageReceived) -> Step:
+    _check_hello(node, peer, hello)
+    known = msgspec.structs.replace(
+        node, peers={**node.peers, peer: Peer(hello.address, hello.payout, hello.payer, up=True)}
+    )
+    effects: list[Effect] = [Notify(Topic.PEER_UP, detail=peer.hex())]
+    for item in node.openings.values():
+        effects.extend(opening.resume(item, peer))
+    joined = LinkUp(event.now, peer)
+    result = _each(known, joined, [item for item in node.channels.values() if peer in item.peers])
+    return Step(result.node, (*effects, *result.effects))
+
+
+def _check_hello(node: Node, peer: bytes, hello: Hello) -> None:
+    me = node.identity
+    if hello.wire_version != WIRE_VERSION:
+        raise PeerFault(Reason.UNKNOWN_FEATURE, f"wire version {hello.wire_version}; this node speaks {WIRE_VERSION}")
+    unknown = sorted(set(hello.required) - FEATURES)
+    if unknown:
+        raise PeerFault(Reason.UNKNOWN_FEATURE, f"required by the peer, unknown here: {', '.join(unknown)}")
+    if hello.chain_id != me.chain_id:
+        raise PeerFault(Reason.WRONG_CHAIN, f"the peer is on chain {hello.chain_id}, this node on {me.chain_id}")
+    if hello.contract != me.contract:
+        raise PeerFault(Reason.WRONG_CONTRACT, f"the peer uses contract 0x{hello.contract.hex()}")
+    bound = hashes.binding_digest(me.separator, peer, hello.payout, hello.payer)
+    if not signed_by(bound, hello.binding, hello.address):
+        raise PeerFault(Reason.WRONG_SIGNER, "the channel key did not sign this network key")
+    if len(node.peers) >= PEERS_MAX and peer not in node.peers:
+        raise PeerFault(Reason.LIMIT, f"this node knows {PEERS_MAX} peers already")
+
+
+def _on_link_down(node: Node, event: LinkDown) -> Step:
+    known = node.peers.get(event.peer)
+    if known is None:
+        return Step(node)
+    peers = {**node.peers, event.peer: msgspec.structs.replace(known, up=False)}
+    result = _each(
+        msgspec.structs.replace(node, peers=peers),
+        event,
+        [item for item in node.channels.values() if event.peer in item.peers],
+    )
+    return Step(result.node, (Notify(Topic.PEER_DOWN, detail=event.peer.hex()), *result.effects))
+
+
+def _on_message(node: Node, event: MessageReceived) -> Step:
+    peer, message = event.peer, event.message
+    if isinstance(message, Hello):
+        return _on_hello(node, peer, message, event)
+    if isinstance(message, Goodbye):
+        return Step(node, (Notify(Topic.PEER_DOWN, detail=f"{peer.hex()} {message.detail}", reason=message.reason),))
+    greeted = node.peers.get(peer)
+    if greeted is None or not greeted.up:
+        raise PeerFault(Reason.OUT_OF_ORDER, "say hello first")
+    match message:
+        case ChannelProposed():
+            return _on_proposed(node, peer, message, event.now)
+        case ChannelAccepted():
+            item = _opening(node, message.channel_id)
+            return Step(node) if item is None else _progress(node, opening.on_accepted(item, peer, message), event.now)
+        case ChannelDeclined():
+            item = _opening(node, message.channel_id)
+            return Step(node) if item is None else _progress(node, opening.on_declined(item, peer, message), event.now)
+        case _:
+            if message.channel_id not in node.channels:
+                raise PeerFault(Reason.UNKNOWN_CHANNEL, f"no channel {message.channel_id.hex()[:16]} here")
+            return _on_channel(node, message.channel_id, event)
+
+
+# --- openings -------------------------------------------------------------------------------------------------------
+
+
+def _check_room(node: Node, now: UnixSeconds) -> None:
+    live = [item for item in node.openings.values() if item.deadline >= now]
+    if len(live) >= OPENINGS_MAX or len(node.channels) >= CHANNELS_MAX:
+        raise UserFault(Reason.LIMIT, f"{len(live)} openings are under way and {len(node.channels)} channels known")
+
+
+def _on_proposed(node: Node, peer: bytes, message: ChannelProposed, now: UnixSeconds) -> Step:
+    try:
+        _check_room(node, now)
+    except UserFault as full:
+        raise PeerFault(full.reason, full.detail) from full
+    result = opening.on_proposed(message, peer, node.identity.separator, node.identity.address, now)
+    new = result.opening
+    if new is not None and (new.id in node.openings or new.id in node.channels):
+        return Step(node)
+    if new is not None and any(
+        seat != new.seat and _address_of(node, other) != new.terms.participants[seat]
+        for seat, other in enumerate(new.peers)
+    ):
+        raise PeerFault(Reason.WRONG_SIGNER, "a participant's key is not the one his peer showed me")
+    return _progress(node, result, now)
+
+
+def _address_of(node: Node, peer: bytes) -> Address | None:
+    known = node.peers.get(peer)
+    return known.address if known else None
+
+
+def _opening(node: Node, channel_id: ChannelId) -> Opening | None:
+    return node.openings.get(channel_id)
+
+
+def _on_opening(node: Node, event: AcceptRequested | DeclineRequested | FundingAuthorized) -> Step:
+    item = _opening(node, event.channel_id)
+    if item is None:
+        if isinstance(event, FundingAuthorized):
+            return Step(node)
+        raise UserFault(Reason.UNKNOWN_CHANNEL, "there is no such proposal; it may have run out")
+    match event:
+        case AcceptRequested():
+            return _progress(node, opening.accept(item, event.policy), event.now)
+        case DeclineRequested():
+            return _progress(node, opening.decline(item, event.detail), event.now, over=item.id)
+        case FundingAuthorized():
+            return _progress(node, opening.on_authorized(item, event), event.now, over=item.id)
+
+
+def _progress(node: Node, result: Progress, now: UnixSeconds, over: ChannelId | None = None) -> Step:
+    """Take over what an opening has become; those past their deadline are forgotten on the way."""
+    openings = {key: item for key, item in node.openings.items() if item.deadline >= now and key != over}
+    if result.opening is not None:
+        openings[result.opening.id] = result.opening
+    channels = node.channels
+    if result.channel is not None:
+        openings.pop(result.channel.id, None)
+        channels = {**channels, result.channel.id: result.channel}
+    return Step(msgspec.structs.replace(node, openings=openings, channels=channels), result.effects)
+
+
+# --- channels -------------------------------------------------------------------------------------------------------
+
+
+def _on_channel(node: Node, channel_id: ChannelId, event: AnyEvent) -> Step:
+    channel = node.channels.get(channel_id)
+    if channel is None:
+        raise UserFault(Reason.UNKNOWN_CHANNEL, f"no channel {channel_id.hex()[:16]} here")
+    after, effects = channels.step(channel, event)
+    if after is channel:
+        return Step(node, effects)
+    return Step(msgspec.structs.replace(node, channels={**node.channels, channel_id: after}), effects)
+
+
+def _each(node: Node, event: AnyEvent, items: list[Channel]) -> Step:
+    changed: dict[ChannelId, Channel] = {}
+    effects: list[Effect] = []
+    for item in items:
+        after, more = channels.step(item, event)
+        effects.extend(more)
+        if after is not item:
+            changed[item.id] = after
+    if changed:
+        node = msgspec.structs.replace(node, channels={**node.channels, **changed})
+    return Step(node, tuple(effects))
+
+
+def _on_all(node: Node, event: ReportReceived | Started) -> Step:
+    if isinstance(event, ReportReceived):
+        return _each(node, event, [item for item in node.channels.values() if phase(item) != Phase.CLOSED])
+    peers = {key: msgspec.structs.replace(peer, up=False) for key, peer in node.peers.items()}
+    result = _each(msgspec.structs.replace(node, peers=peers), event, list(node.channels.values()))
+    again: list[Effect] = []
+    for item in result.node.channels.values():
+        if phase(item) != Phase.CLOSED:
+            again += [Watch(item.id), SetTimer(item.id, alarm(item))]
+    return Step(result.node, (*again, *result.effects))
+
+
+def _on_chain(node: Node, event: ChainReported) -> Step:
+    match event.event:
+        case BlockObserved():
+            return Step(node)
+        case ChannelObserved(channel_id=channel_id):
+            return _on_channel(node, channel_id, event) if channel_id in node.channels else Step(node)
+        case CallSettled(tag=tag):
+            channel_id = ChannelId(bytes.fromhex(tag.partition("/")[0]))
+            if channel_id not in node.channels:
+                return Step(node)
+            return _drop_unopened(_on_channel(node, channel_id, event), channel_id, event.event)
+
+
+def _drop_unopened(result: Step, channel_id: ChannelId, settled: CallSettled) -> Step:
+    """Forget a channel whose opening transaction failed and that the chain does not know."""
+    channel = result.node.channels[channel_id]
+    if not settled.error or not settled.tag.endswith("/open") or channel.head.opened:
+        return result
+    rest = {key: item for key, item in result.node.channels.items() if key != channel_id}
+    notice = Notify(Topic.OPENING_DECLINED, channel_id, detail=settled.error)
+    return Step(msgspec.structs.replace(result.node, channels=rest), (*result.effects, notice))
