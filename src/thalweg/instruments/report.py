@@ -1,7 +1,8 @@
 """What oracles sign: one identical value, or a VOID, a (feed, grid point). Integers only.
 
 A tick is the index on the one-minute grid. A settlement is the time-weighted average of the 30 ticks before expiry,
-recomputable by anyone: VOID ticks are skipped, at least 20 must remain, the mean is rounded down.
+recomputable by anyone: VOID ticks are skipped, at least 20 must remain, the mean is rounded down. The tick of expiry
+itself is not one of them.
 """
 
 from typing import Final
@@ -78,6 +79,11 @@ def report_digest(separator: bytes, report: Mark | Settlement) -> Hash:
                 keccak(words((SLICE_TYPE, s.expiry, s.forward, s.a, s.b, s.rho, s.m, s.sigma))) for s in report.slices
             )
             return digest(separator, keccak(words((MARK_TYPE, *head, slices))))
+
+
+def window(expiry: UnixSeconds) -> tuple[UnixSeconds, ...]:
+    """Return the grid points whose ticks settle an expiry: the 30 that lie before it, oldest first."""
+    return tuple(UnixSeconds(expiry - GRID_S * back) for back in range(WINDOW_TICKS, 0, -1))
 
 
 def settlement_price(ticks: tuple[Mark, ...]) -> Price | None:
