@@ -1,0 +1,54 @@
+# `make demo` and `make test` are all a newcomer needs; each sets up what it uses. Python 3.11 or newer, pip, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= 1
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format check bench-channel artefacts lock anvil interop clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Thalweg needs Python 3.11 or newer; set PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: $(VENV)/.run ## One trade, end to end, between real processes (ARGS="--scenario stale")
+	@$(BIN)/thalweg demo $(ARGS)
+
+test: $(VENV)/.dev ## The whole test suite
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.dev ## Formatting, lints, types, rings
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the sources
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+check: lint test ## Everything a commit must pass
+
+bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, replay: table and bench/results/channel.json
+	$(BIN)/python -m bench.channel
+
+artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/artefacts
+	$(BIN)/python -m thalweg.contracts.build
+
+lock: ## Pin the dependencies anew (needs uv)
+	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock
+	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --group dev --generate-hashes -q --no-annotate --no-header -o requirements/dev.lock
+
+clean: ## Remove what was built, the environment too
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
