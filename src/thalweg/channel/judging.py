@@ -190,7 +190,7 @@ def _payment(channel: Channel, kind: type[_Payment]) -> _Payment:
 # --- what the chain says --------------------------------------------------------------------------------------------
 
 
-def on_observed(channel: Channel, event: ChannelObserved, now: UnixSeconds) -> Step:
+def on_observed(channel: Channel, event: ChannelObserved) -> Step:
     """Take over the chain's view; tell the user what changed."""
     before, old = phase(channel), channel.head.dispute
     channel = msgspec.structs.replace(channel, head=event.head, final=event.final, quiet_until=UnixSeconds(0))

@@ -38,7 +38,7 @@ from thalweg.channel.messages import (
     Synced,
 )
 from thalweg.channel.onchain import CallSettled, ChannelObserved
-from thalweg.channel.state import Channel, seat_of
+from thalweg.channel.state import Channel, Phase, phase, seat_of
 from thalweg.channel.timing import alarm, on_timer
 from thalweg.channel.updating import Step
 from thalweg.errors import PeerFault, Reason
@@ -77,7 +77,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
         case DigestSigned():
             return _on_digest_signed(channel, event)
         case ChainReported(event=ChannelObserved() as seen):
-            return judging.on_observed(channel, seen, event.now)
+            return _on_observed(channel, seen)
         case ChainReported(event=CallSettled() as settled):
             return judging.on_call_settled(channel, settled, event.now)
         case TimerFired():
@@ -92,6 +92,14 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
             return _on_started(channel, event)
         case _:
             return _on_request(channel, event)
+
+
+def _on_observed(channel: Channel, seen: ChannelObserved) -> Step:
+    """Take over the chain's view; when it first shows the channel, compare notes with everybody."""
+    after, effects = judging.on_observed(channel, seen)
+    if phase(channel) != Phase.OPENING or phase(after) != Phase.LIVE:
+        return Step(after, effects)
+    return Step(after, (*effects, *syncing.greet_all(after)))
 
 
 def _on_request(channel: Channel, event: AnyEvent) -> Step:

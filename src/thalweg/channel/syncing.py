@@ -7,7 +7,7 @@ from thalweg.channel.draft import collateral_of
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignState, Topic
 from thalweg.channel.invariants import check_sheet
 from thalweg.channel.messages import OperationsSent, StateCountersigned, StateShown, Synced
-from thalweg.channel.state import SEQUENCER, Agreed, Channel, make_state, newest
+from thalweg.channel.state import SEQUENCER, Agreed, Channel, make_state, newest, others
 from thalweg.channel.updating import Step, proposal
 from thalweg.crypto import signed_by
 from thalweg.errors import InvariantBroken, PeerFault, Reason
@@ -19,6 +19,11 @@ OPERATIONS_RESENT_MAX = 4096
 def on_link_up(channel: Channel, seat: Seat) -> Step:
     """Say where I stand."""
     return Step(channel, (SendMessage(channel.peers[seat], where_i_stand(channel)),))
+
+
+def greet_all(channel: Channel) -> tuple[Effect, ...]:
+    """Say where I stand to every participant: the channel has come to be."""
+    return tuple(SendMessage(peer, where_i_stand(channel)) for peer in others(channel))
 
 
 def where_i_stand(channel: Channel) -> Synced:
