@@ -46,7 +46,6 @@ _PAGE_BYTES: Final = 4096
 _CHECKPOINT_PAGES: Final = 256  # of log, before they are copied into the main file
 _LOG_BYTES_KEPT: Final = 4 << 20  # the log is overwritten in place up to this size: no metadata to sync
 _INSERT: Final = "INSERT INTO entries (seq, entry, chain) VALUES (?, ?, ?)"
-_FULL_ERRORS: Final = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")  # the latter where a file size limit is hit
 _DISK_ERRORS: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
 
 
@@ -100,14 +99,14 @@ class SqliteJournal:
         check_header(path)
         if not log_is_whole(path.with_name(path.name + "-wal")):
             raise corrupt(path, "its write-ahead log is damaged")
-        connection = connect(path)
         try:
-            return cls._start(path, connection, migrations)
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise sqlite_fault(path, error) from error
-            raise
+            with contextlib.ExitStack() as opened:
+                connection = opened.enter_context(contextlib.closing(connect(path)))
+                journal = cls._start(path, connection, migrations)
+                opened.pop_all()
+                return journal
+        except sqlite3.Error as error:
+            raise sqlite_fault(path, error) from error
 
     @classmethod
     def _start(cls, path: Path, connection: sqlite3.Connection, migrations: tuple[Migration, ...]) -> Self:
@@ -215,8 +214,8 @@ class SqliteJournal:
 
     def _fail(self, error: sqlite3.Error) -> NoReturn:
         """Accept nothing more: what was acknowledged is safe, what the disk did with the rest is unknown."""
-        full = getattr(error, "sqlite_errorname", "") in _FULL_ERRORS
-        self._failure = f"{Reason.DISK_FULL if full else Reason.UNREACHABLE}: {_story(self._path, error)}"
+        reason, story = _story(self._path, error)
+        self._failure = f"{reason}: {story}"
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
         raise InvariantBroken(self._failure) from error
@@ -249,31 +248,29 @@ def remove_log(path: Path) -> None:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a file for writing as a journal needs it: autocommit, every commit synced, checkpoints left to us."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")  # macOS: down to the medium; elsewhere it changes nothing
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT:d}")
-    return connection
+    with contextlib.ExitStack() as opened:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        opened.callback(connection.close)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: down to the medium; elsewhere it changes nothing
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT:d}")
+        opened.pop_all()
+        return connection
 
 
-def _story(path: Path, error: sqlite3.Error) -> str:
+def _story(path: Path, error: sqlite3.Error) -> tuple[Reason, str]:
+    """Return what the disk did. SQLite knows a full disk, but not a quota or a size limit from a failing one."""
     name = getattr(error, "sqlite_errorname", "")
-    if name in _FULL_ERRORS:
-        return (
-            f"no room for the journal {path} ({name}). "
-            "Everything acknowledged is in it: free some space and start again"
-        )
-    return (
-        f"the journal {path} could not be written ({name}: {error}). Everything acknowledged is in it: check the disk"
-    )
+    safe = "everything acknowledged is in it"
+    if name == "SQLITE_FULL":
+        return Reason.DISK_FULL, f"no room for the journal {path}; {safe}: free some space and start again"
+    what = f"the journal {path} could not be written ({name}: {error}); {safe}"
+    return Reason.UNREACHABLE, f"{what}: check the disk, the quota and the file size limit, then start again"
 
 
 def sqlite_fault(path: Path, error: sqlite3.Error) -> Unavailable | UserFault:
     """Return what to raise where SQLite could not use a journal: the disk is to blame, or what is written on it."""
-    name = getattr(error, "sqlite_errorname", "")
-    if name in _FULL_ERRORS:
-        return Unavailable(Reason.DISK_FULL, _story(path, error))
-    if name.startswith(_DISK_ERRORS):
-        return Unavailable(Reason.UNREACHABLE, _story(path, error))
+    if getattr(error, "sqlite_errorname", "").startswith(_DISK_ERRORS):
+        return Unavailable(*_story(path, error))
     return corrupt(path, str(error))

@@ -42,7 +42,7 @@ def to_entropy(mnemonic: str) -> bytes:
         UserFault: MALFORMED, naming the word that is not in the list, the count, or the checksum.
     """
     given = unicodedata.normalize("NFKD", mnemonic[:_MNEMONIC_CHARACTERS_MAX]).lower().split()
-    entropy_bytes = len(given) * _WORD_BITS // 8
+    entropy_bytes = len(given) * 4 // 3  # 33 bits, of which one is checksum, are three words
     if entropy_bytes not in ENTROPY_BYTES_ALLOWED or len(given) % 3:
         raise UserFault(Reason.MALFORMED, f"a mnemonic has 12, 15, 18, 21 or 24 words, not {len(given)}")
     places = {word: place for place, word in enumerate(_words())}
