@@ -29,8 +29,9 @@ TICKETS_MAX: Final = 256  # unsettled ones
 FLIGHT_MAX: Final = 16  # sent and not mined: what nodes keep for one account
 ANSWERS_MAX: Final = 4096  # outcomes remembered by tag
 BIDS_MAX: Final = 64  # transactions of one nonce
-_GAS_MARGIN_NUMERATOR: Final = 5  # of the estimate, in quarters: state may change until the block
+_GAS_MARGIN_NUMERATOR: Final = 5  # of the estimate, in quarters: state may change until the block,
 _GAS_MARGIN_DENOMINATOR: Final = 4
+_GAS_MARGIN: Final = 50_000  # and slots that a transaction we replace had filled are empty again
 _MISSES_MAX: Final = 10  # rounds without a receipt after which the nonce was someone else's
 _DEFAULT_TIP_WEI: Final = 10**9
 
@@ -147,7 +148,8 @@ class Outbox:
             return _why(refusal)
         if estimate > self._profile.gas_max:
             return f"{Reason.LIMIT}: needs {estimate} units of gas, the limit is {self._profile.gas_max}"
-        ticket.gas = min(self._profile.gas_max, mul_div_up(estimate, _GAS_MARGIN_NUMERATOR, _GAS_MARGIN_DENOMINATOR))
+        wanted = _GAS_MARGIN + mul_div_up(estimate, _GAS_MARGIN_NUMERATOR, _GAS_MARGIN_DENOMINATOR)
+        ticket.gas = min(self._profile.gas_max, wanted)
         return None
 
     def _message(self, ticket: Ticket) -> dict[str, str]:

@@ -99,42 +99,50 @@ class Rpc:
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - 1))
+            turn = self._turn
             try:
                 return await self._ask(method, params, form)
             except Unavailable as error:
                 failed = error
-                self._turn += 1
+                if self._turn == turn:  # else another request moved on from the same failure
+                    self._turn += 1
         raise failed
 
     async def _ask(self, method: str, params: Sequence[object], form: object) -> object:
         self._identity += 1
-        question = {"jsonrpc": "2.0", "id": self._identity, "method": method, "params": params}
-        status, body = await self._post(msgspec.json.encode(question))
+        identity, url = self._identity, self.url  # others ask, and turn to another address, while this one waits
+        question = {"jsonrpc": "2.0", "id": identity, "method": method, "params": params}
+        status, body = await self.post(url, msgspec.json.encode(question))
         try:
             answer = msgspec.json.decode(body, type=_Answer)
             if answer.error is not None:
                 raise _refusal(answer.error)
-            if status == 200 and answer.id == self._identity:
+            if status == 200 and answer.id == identity:
                 return _decode(answer.result, form)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if status == 200:
-                raise Unavailable(Reason.MALFORMED, f"{self.url} answered {method} with nonsense: {error}") from error
-        raise Unavailable(Reason.UNREACHABLE, f"{self.url} answered {method} with HTTP status {status}")
+                raise Unavailable(Reason.MALFORMED, f"{url} answered {method} with nonsense: {error}") from error
+        raise Unavailable(Reason.UNREACHABLE, f"{url} answered {method} with HTTP status {status}")
 
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
+    async def post(self, url: str, body: bytes) -> tuple[int, bytes]:
+        """Send bytes, return the HTTP status and the bytes that come back.
+
+        Raises:
+            Unavailable: UNREACHABLE or OVERSIZED.
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._session.post(self.url, data=body, headers=headers) as response:
+            async with self._session.post(url, data=body, headers=headers) as response:
                 found = await response.content.read(ANSWER_BYTES_MAX + 1)
                 while found and len(found) <= ANSWER_BYTES_MAX and not response.content.at_eof():
                     found += await response.content.read(ANSWER_BYTES_MAX + 1 - len(found))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = str(error) or type(error).__name__
-            raise Unavailable(Reason.UNREACHABLE, f"the chain's RPC at {self.url} does not answer: {why}") from error
+            raise Unavailable(Reason.UNREACHABLE, f"the chain's RPC at {url} does not answer: {why}") from error
         if len(found) > ANSWER_BYTES_MAX:
-            raise Unavailable(Reason.OVERSIZED, f"{self.url} answered with more than {ANSWER_BYTES_MAX} bytes")
+            raise Unavailable(Reason.OVERSIZED, f"{url} answered with more than {ANSWER_BYTES_MAX} bytes")
         return response.status, found
 
 

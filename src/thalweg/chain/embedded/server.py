@@ -5,8 +5,8 @@ Single requests and batches (https://www.jsonrpc.org/specification); a limit on 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -47,14 +47,8 @@ async def serve_chain(
         site = web.TCPSite(runner, host, port)
         await site.start()
         address = runner.addresses[0]
-        url = f"http://{address[0]}:{address[1]}"
-        async with asyncio.TaskGroup() as tasks:
-            miner = tasks.create_task(_mine_every(served, block_time_s)) if block_time_s else None
-            try:
-                yield url
-            finally:
-                if miner is not None:
-                    miner.cancel()
+        with _mining(served, block_time_s):
+            yield f"http://{address[0]}:{address[1]}"
     finally:
         await runner.cleanup()
 
@@ -79,11 +73,23 @@ def application(chain: EmbeddedChain) -> web.Application:
     return app
 
 
-async def _mine_every(chain: EmbeddedChain, block_time_s: float) -> None:
-    with suppress(asyncio.CancelledError):
-        while True:
-            await asyncio.sleep(block_time_s)
-            chain.mine()
+@contextmanager
+def _mining(chain: EmbeddedChain, block_time_s: float | None) -> Iterator[None]:
+    if block_time_s is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+
+    def mine() -> None:
+        timers[:] = [loop.call_later(block_time_s, mine)]
+        chain.mine()
+
+    timers.append(loop.call_later(block_time_s, mine))
+    try:
+        yield
+    finally:
+        timers[0].cancel()
 
 
 def _reply(methods: Methods, request: Json) -> Json:
