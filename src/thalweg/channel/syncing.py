@@ -43,12 +43,15 @@ def _set_synced(channel: Channel, seat: Seat, *, up: bool) -> Channel:
 
 
 def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
-    """Compare with the peer's stand; send what he lacks: signatures, proposals, operations, or a whole state."""
+    """Compare with the peer's stand; send what he lacks: signatures, proposals, operations, or a whole state.
+
+    Who hears of the other's stand for the first time says his own too: the first one may have come too early.
+    """
     peer = channel.peers[seat]
     mine = where_i_stand(channel)
     if message.agreed == mine.agreed and message.agreed_digest != mine.agreed_digest:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
-    effects: list[Effect] = []
+    effects: list[Effect] = [] if channel.synced[seat] else [SendMessage(peer, mine)]
     if message.recovering or message.signed < channel.agreed.version:
         effects.append(SendMessage(peer, _whole(channel)))
     elif message.agreed < channel.agreed.version and channel.agreed.signatures:

@@ -32,6 +32,7 @@ from thalweg.channel.messages import (
     ChannelProposed,
     Goodbye,
     Hello,
+    Synced,
 )
 from thalweg.channel.onchain import BlockObserved, CallSettled, ChannelObserved
 from thalweg.channel.opening import Opening, Progress
@@ -165,6 +166,8 @@ def _on_message(node: Node, event: MessageReceived) -> Step:
         case ChannelDeclined():
             item = _opening(node, message.channel_id)
             return Step(node) if item is None else _progress(node, opening.on_declined(item, peer, message), event.now)
+        case Synced(channel_id=unknown) if unknown not in node.channels:
+            return Step(node)  # the other side is ahead of me, or remembers what I have lost
         case _:
             if message.channel_id not in node.channels:
                 raise PeerFault(Reason.UNKNOWN_CHANNEL, f"no channel {message.channel_id.hex()[:16]} here")
