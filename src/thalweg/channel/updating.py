@@ -234,13 +234,25 @@ def on_state_proposed(channel: Channel, seat: Seat, message: StateProposed, now:
     if known is not None:
         return Step(channel, _again(channel, known))
     if message.version <= channel.agreed.version:
-        raise PeerFault(Reason.STALE_VERSION, f"{message.version} is not above {channel.agreed.version}")
+        return Step(channel, _stale(channel, message.version))
     if phase(channel) not in (Phase.LIVE, Phase.RECOVERING) or is_final(channel.agreed):
         return _refuse_state(channel, message, -1, RuleBroken(Reason.WRONG_PHASE, f"the channel is {phase(channel)}"))
     base = _base(channel, message.base)
     if base is None:
         return _refuse_state(channel, message, -1, RuleBroken(Reason.SKIPPED_VERSION, f"{message.base} is not known"))
     return _judge(channel, base, message, now)
+
+
+def _stale(channel: Channel, version: Version) -> tuple[Effect, ...]:
+    """Answer a version below what is agreed: a resend that crossed my signature, or an attempt to go back.
+
+    Either way nothing changes, and my signature on the newest one acknowledges all below it.
+    """
+    agreed = channel.agreed
+    detail = f"{version} is not above {agreed.version}, which is agreed"
+    notice = Notify(Topic.REFUSED, channel.id, version=version, reason=Reason.STALE_VERSION, detail=detail)
+    answer = StateCountersigned(channel.id, agreed.version, agreed.signatures[channel.seat])
+    return (SendMessage(channel.peers[SEQUENCER], answer), notice)
 
 
 def _judge(channel: Channel, base: Agreed | Offered, message: StateProposed, now: UnixSeconds) -> Step:
