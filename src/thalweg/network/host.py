@@ -10,14 +10,39 @@ of `on_message`, `on_link_down`. Messages to one peer arrive in order or the lin
 `PeerFault` to cut the peer off; any other exception ends `run`.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from thalweg.errors import InvariantBroken, PeerFault, Reason, Unavailable, UserFault
+from thalweg.network import services
+from thalweg.network.keeper import Keeper
 from thalweg.network.limits import Limits
+from thalweg.network.link import Link
 from thalweg.network.multiaddr import Multiaddr
-from thalweg.network.peer_id import PeerId
+from thalweg.network.peer_id import Identity, PeerId
+from thalweg.network.secure import Credentials
 from thalweg.network.stream import Stream
+from thalweg.network.switch import Handler, Switch
 
-Handler = Callable[[Stream], Awaitable[None]]
+TICK_SECONDS: Final = 0.25  # how often limits of time are looked at
+BACKLOG: Final = 128  # connections the system keeps until we accept them
+_log: Final = logging.getLogger(__name__)
+
+
+class PeerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a linked peer. `agent` and `protocols` are its own words."""
+
+    peer: PeerId
+    address: Multiaddr  # the socket's other end
+    dialled: bool  # by us
+    agent: str = ""
+    protocols: tuple[str, ...] = ()
+    rtt_seconds: float | None = None  # of the last keep-alive
 
 
 class Host:
@@ -34,21 +59,54 @@ class Host:
         on_message: Callable[[PeerId, bytes], None],
     ) -> None:
         """`key` is a 32-byte Ed25519 seed; `agent` is what identify tells peers about our software."""
-        raise NotImplementedError
+        self._limits = limits
+        self._switch = Switch(
+            Credentials(Identity(key), X25519PrivateKey.generate()),
+            limits,
+            agent,
+            on_link_up=on_link_up,
+            on_link_down=on_link_down,
+            on_message=on_message,
+            spawn=self._spawn,
+            crash=self._crash,
+            changed=self._wake_keeper,
+        )
+        self._keepers: dict[PeerId, Keeper] = {}
+        self._keeping: dict[PeerId, asyncio.Task[None]] = {}
+        self._servers: list[asyncio.Server] = []
+        self._group: asyncio.TaskGroup | None = None  # while `run` runs
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop: asyncio.Future[None] | None = None  # done: close; failed: raise from `run`
+        self._ended = asyncio.Event()
 
     @property
     def peer_id(self) -> PeerId:
         """Return our own id."""
-        raise NotImplementedError
+        return self._switch.credentials.identity.peer_id
 
     @property
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Return where we listen, our peer id included."""
-        raise NotImplementedError
+        return tuple(self._switch.addresses)
 
     def peers(self) -> tuple[PeerId, ...]:
         """Return the peers that messages can be sent to now."""
-        raise NotImplementedError
+        return self._switch.peers()
+
+    def info(self, peer: bytes) -> PeerInfo | None:
+        """Return what is known of a linked peer."""
+        link = self._switch.links.of(PeerId(peer))
+        if link is None or link.peer is None:
+            return None
+        said = link.description
+        return PeerInfo(
+            peer=link.peer,
+            address=Multiaddr.of(link.address, link.port),
+            dialled=link.is_dialer,
+            agent=said.agent if said is not None else "",
+            protocols=said.protocols if said is not None else (),
+            rtt_seconds=link.rtt_seconds,
+        )
 
     async def listen(self, ip: str, port: int) -> Multiaddr:
         """Bind a TCP port (0: any free one) and return the address to give to others; `run` accepts the links.
@@ -56,7 +114,21 @@ class Host:
         Raises:
             UserFault: the address cannot be bound.
         """
-        raise NotImplementedError
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(
+                lambda: Link(self._switch), ip, port, backlog=BACKLOG, start_serving=False
+            )
+        except OSError as error:
+            raise UserFault(
+                Reason.UNREACHABLE, f"cannot listen at {ip} port {port} ({error}); choose another port, or 0 for any"
+            ) from error
+        self._servers.append(server)
+        if self._group is not None:
+            await server.start_serving()
+        address = Multiaddr.of(ip, server.sockets[0].getsockname()[1], self.peer_id)
+        self._switch.addresses.append(address)
+        return address
 
     async def dial(self, address: Multiaddr) -> PeerId:
         """Connect to an address that names its peer, and return the peer once the link is authenticated.
@@ -65,18 +137,47 @@ class Host:
             UserFault: the address names no peer.
             Unavailable: UNREACHABLE, nobody answered, or someone else did.
         """
-        raise NotImplementedError
+        peer = address.peer
+        if peer is None:
+            raise UserFault(Reason.MALFORMED, f"{address} does not say who is there; append /p2p/ and the peer's id")
+        links = self._switch.links
+        if links.of(peer) is None:
+            try:
+                await self._connect(address, peer)
+            except Unavailable:
+                if links.of(peer) is None:  # else it dialled us at the same time
+                    raise
+        await self._switch.linked(peer, wait=False)
+        return peer
 
     def keep(self, peer: PeerId, address: Multiaddr) -> None:
         """Stay connected to a peer: dial now, and again after every loss with backoff and jitter.
 
         Idempotent; a new address replaces the old.
+
+        Raises:
+            UserFault: the address is another peer's, the peer is this node, or too many are kept (LIMIT).
         """
-        raise NotImplementedError
+        if address.peer not in (None, peer) or peer == self.peer_id:
+            raise UserFault(Reason.MALFORMED, f"{address} is not an address of the peer {peer} to connect to")
+        full = Multiaddr.of(address.host, address.port, peer)
+        keeper = self._keepers.get(peer)
+        if keeper is not None:
+            keeper.move(full)
+            return
+        if len(self._keepers) >= self._limits.kept_max:
+            raise UserFault(Reason.LIMIT, f"{self._limits.kept_max} peers are kept connected; release one first")
+        links = self._switch.links
+        self._keepers[peer] = Keeper(full, self._limits, dial=self.dial, is_linked=lambda: links.of(peer) is not None)
+        if self._group is not None:
+            self._start_keeping(peer)
 
     def release(self, peer: PeerId) -> None:
         """Stop keeping a peer connected. An existing link stays."""
-        raise NotImplementedError
+        self._keepers.pop(peer, None)
+        task = self._keeping.pop(peer, None)
+        if task is not None:
+            task.cancel()
 
     def send(self, peer: bytes, message: bytes) -> None:
         """Queue a message for a peer; without a link it is dropped.
@@ -86,18 +187,18 @@ class Host:
         Raises:
             UserFault: OVERSIZED, above `Limits.message_bytes_max`.
         """
-        raise NotImplementedError
+        self._switch.send(peer, message)
 
     def disconnect(self, peer: bytes, reason: str) -> None:
-        """Drop the link to a peer after what is queued was handed to the socket. A kept peer is dialled again later."""
-        raise NotImplementedError
+        """Drop the link to a peer after what is queued was sent. A kept peer is dialled again later."""
+        self._switch.disconnect(peer, reason)
 
     def handle(self, protocol: str, handler: Handler) -> None:
         """Serve an application protocol: `handler` runs once a stream in its own task. Call before peers connect.
 
         When it returns the stream is closed. PeerFault from it drops the link, Unavailable ends the stream.
         """
-        raise NotImplementedError
+        self._switch.handle(protocol, handler)
 
     async def open(self, peer: PeerId, protocol: str) -> Stream:
         """Open a stream of an application protocol to a linked peer; one we keep is waited for, up to the dial limit.
@@ -105,20 +206,111 @@ class Host:
         Raises:
             Unavailable: UNREACHABLE, no link; UNKNOWN_FEATURE, the peer does not serve the protocol; LIMIT.
         """
-        raise NotImplementedError
+        link = await self._switch.linked(peer, wait=peer in self._keepers)
+        return await self._switch.open(link, peer, protocol)
 
     async def ping(self, peer: PeerId) -> float:
         """Return the round trip time to a linked peer in seconds.
 
         Raises:
             Unavailable: UNREACHABLE.
+            PeerFault: MALFORMED, the peer answered with other bytes; the link is dropped.
         """
-        raise NotImplementedError
+        link = await self._switch.linked(peer, wait=peer in self._keepers)
+        try:
+            return await services.ping(await self._switch.open(link, peer, services.PING))
+        except PeerFault as fault:
+            link.drop(fault)
+            raise
 
     async def run(self) -> None:
         """Serve until `aclose`; run it in a TaskGroup. Raises what a callback or handler raised but a peer's fault."""
-        raise NotImplementedError
+        if self._stop is not None:
+            raise InvariantBroken("a host runs once")
+        self._stop = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._spawn(self._tick())
+                for peer in self._keepers:
+                    self._start_keeping(peer)
+                for server in self._servers:
+                    await server.start_serving()
+                await self._stop
+                self._close_servers()
+                await self._switch.close()
+                for task in self._tasks:
+                    task.cancel()
+        finally:
+            self._group = None
+            self._close_servers()
+            for link in self._switch.links.all():
+                link.abort()
+            await asyncio.sleep(0)  # the event loop closes the sockets
+            self._switch.settle()
+            self._ended.set()
 
     async def aclose(self) -> None:
         """Send what is queued, close every link and socket, and return when `run` has ended. Idempotent."""
-        raise NotImplementedError
+        if self._stop is None:
+            self._close_servers()
+            return
+        if not self._stop.done():
+            self._stop.set_result(None)
+        await self._ended.wait()
+
+    async def _connect(self, address: Multiaddr, peer: PeerId) -> None:
+        loop = asyncio.get_running_loop()
+        if self._group is None:
+            raise Unavailable(Reason.UNREACHABLE, "the network is not running")
+        ready: asyncio.Future[PeerId] = loop.create_future()
+        link = Link(self._switch, expected=peer, ready=ready)
+        try:
+            async with asyncio.timeout(self._limits.dial_seconds):
+                await loop.create_connection(lambda: link, address.host, address.port)
+            await ready  # the handshake has its own limit of time
+        except (OSError, TimeoutError) as error:
+            why = str(error) or f"no answer within {self._limits.dial_seconds} s"
+            raise Unavailable(Reason.UNREACHABLE, f"{address}: {why}") from error
+        finally:
+            if not ready.done() or ready.cancelled():  # given up by us
+                ready.cancel()
+                link.abort()
+
+    async def _tick(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = clock()
+            for link in self._switch.links.all():
+                link.tick(now)
+            self._switch.settle()
+
+    def _start_keeping(self, peer: PeerId) -> None:
+        task = self._spawn(self._keepers[peer].run())
+        if task is not None:
+            self._keeping[peer] = task
+
+    def _wake_keeper(self, peer: PeerId) -> None:
+        keeper = self._keepers.get(peer)
+        if keeper is not None:
+            keeper.wake()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run a task of the host's; none is begun while it stops."""
+        if self._group is None or self._stop is None or self._stop.done():
+            work.close()
+            return None
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _crash(self, error: BaseException) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_exception(error)
+        else:
+            _log.error("a callback failed while the host stops", exc_info=error)
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()

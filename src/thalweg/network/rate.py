@@ -1,0 +1,23 @@
+"""A token bucket: how much of something a peer may do a second, and at once. Pure: the time comes with the call."""
+
+from typing import Final
+
+BURST_SECONDS: Final = 2
+
+
+class Bucket:
+    """Holds up to two seconds of its rate, full at first."""
+
+    __slots__ = ("_level", "_level_max", "_rate", "_time")
+
+    def __init__(self, per_second: int, now: float) -> None:
+        self._rate = per_second
+        self._level_max = per_second * BURST_SECONDS
+        self._level: float = self._level_max
+        self._time = now
+
+    def take(self, amount: int, now: float) -> bool:
+        """Take `amount` at time `now` (seconds, never going back); False where the bucket does not hold that much."""
+        level = min(self._level_max, self._level + (now - self._time) * self._rate) - amount
+        self._level, self._time = level, now
+        return level >= 0
