@@ -7,8 +7,8 @@ channel's logs in chain order, from `View()`, gives its view; a reorganisation i
 from typing import Any, Final
 
 import msgspec
-from eth_abi import abi as codec
 
+from thalweg.chain import abi as codec
 from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries, load
 from thalweg.channel.claims import Claim, HashLock, Position, Subchannel
 from thalweg.channel.hashes import leaf, leaf_salt, merkle_range

@@ -216,15 +216,21 @@ def _call(signature: str, event: str, channel: bytes, members: tuple[int | tuple
 Benches = Callable[[], AbstractAsyncContextManager[Bench]]
 
 
+@asynccontextmanager
+async def start_bench(serve: Serve, bell_code: bytes) -> AsyncIterator[Bench]:
+    async with serve() as url, Rpc((url,)) as rpc:
+        owner = await wallet(rpc, DEV_KEYS[0])
+        bell = await owner.create(bell_code)
+        yield Bench(url, rpc, bell, (await wire.head(rpc)).number)
+
+
 @pytest.fixture
 def benches(serve: Serve, bell_code: bytes) -> Benches:
     """Return what starts a chain and puts a bell on it."""
+    return partial(start_bench, serve, bell_code)
 
-    @asynccontextmanager
-    async def start() -> AsyncIterator[Bench]:
-        async with serve() as url, Rpc((url,)) as rpc:
-            owner = await wallet(rpc, DEV_KEYS[0])
-            bell = await owner.create(bell_code)
-            yield Bench(url, rpc, bell, (await wire.head(rpc)).number)
 
-    return start
+@pytest.fixture
+def embedded_benches(bell_code: bytes) -> Benches:
+    """Return what does so on the embedded chain: for tests in which the chain's own behaviour does not matter."""
+    return partial(start_bench, serve_chain, bell_code)
