@@ -21,6 +21,7 @@ from thalweg.network.streams import Streams
 from thalweg.network.upgrade import Upgrade, Upgraded
 from thalweg.network.yamux_frames import GO_AWAY, LINK_STREAM, Code, header
 
+INBOX_BYTES: Final = 256 * 1024
 SOCKET_BUFFER_BYTES: Final = 64 * 1024  # handed to the socket and not sent, before we stop handing over more
 
 
@@ -30,6 +31,7 @@ class Owner(Protocol):
     limits: Limits
     credentials: Credentials
     crash: Callable[[BaseException], None]  # stop the host: a bug
+    inbox: memoryview  # where sockets put what arrives, `INBOX_BYTES` long
 
     def entered(self, link: "Link") -> None:
         """Count a new connection. Raises Unavailable where it is one too many."""
@@ -56,7 +58,7 @@ class Owner(Protocol):
         """Make the application's calls that wait."""
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """A connection from its first byte on."""
 
     __slots__ = (
@@ -176,8 +178,13 @@ class Link(asyncio.Protocol):
         )
         self._transport.write(self._upgrade.start())
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what arrives: one place for all links, as it is used up before the next one reads."""
+        return self._owner.inbox
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Parse everything, then let the application act, then send."""
+        data = bytes(self._owner.inbox[:nbytes])
         self._heard_at = self._loop.time()
         self._flushing = True
         try:

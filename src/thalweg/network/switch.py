@@ -12,7 +12,7 @@ from typing import Any, Final
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable, UserFault
 from thalweg.network import identify, messages, services
 from thalweg.network.limits import Limits
-from thalweg.network.link import Link
+from thalweg.network.link import INBOX_BYTES, Link
 from thalweg.network.links import Links
 from thalweg.network.messages import MessageStream
 from thalweg.network.multiaddr import Multiaddr
@@ -48,6 +48,7 @@ class Switch:
         self.addresses: list[Multiaddr] = []  # where we listen
         self.links: Links[Link] = Links(credentials.identity.peer_id, limits)
         self.crash = crash
+        self.inbox = memoryview(bytearray(INBOX_BYTES))
         self._agent = agent
         self._on_link_up = on_link_up
         self._on_link_down = on_link_down
