@@ -12,9 +12,10 @@ import msgspec
 from thalweg.crypto import keccak
 
 ADJUDICATOR: Final = "Adjudicator"
+RESOLVER: Final = "Resolver"
 QUORUM_ORACLE: Final = "QuorumOracle"
-TEST_TOKEN: Final = "TestToken"
-NAMES: Final = (ADJUDICATOR, QUORUM_ORACLE, TEST_TOKEN)
+TEST_TOKEN: Final = "TestToken"  # noqa: S105 - a contract's name
+NAMES: Final = (ADJUDICATOR, RESOLVER, QUORUM_ORACLE, TEST_TOKEN)
 
 
 class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

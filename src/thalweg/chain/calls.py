@@ -11,7 +11,7 @@ import msgspec
 from thalweg.chain import abi as codec
 from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries, load
 from thalweg.channel.claims import Claim, HashLock, Position, Subchannel
-from thalweg.channel.hashes import leaf, leaf_salt, merkle_range
+from thalweg.channel.hashes import NO_CLAIMS, balances_hash, leaf, leaf_salt, merkle_range
 from thalweg.channel.onchain import (
     Call,
     ChallengeState,
@@ -29,11 +29,14 @@ from thalweg.channel.onchain import (
 )
 from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import Terms
+from thalweg.codec import words
 from thalweg.errors import InvariantBroken
-from thalweg.units import NATIVE, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
+from thalweg.units import NATIVE, ZERO_HASH, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
 
-CLAIMS_A_CALL: Final = 32  # `resolve` takes this many claims at once
+CLAIMS_A_CALL: Final = 16  # `resolve` takes this many claims at once
+NO_SALT: Final = ZERO_HASH  # of version 0's balances, which nobody signs
 _KIND_POSITION, _KIND_HASH_LOCK, _KIND_SUBCHANNEL = 0, 1, 2
+_PULL_ALLOWANCE, _PULL_PERMIT = 0, 1
 
 
 class Invocation(msgspec.Struct, frozen=True):
@@ -63,7 +66,8 @@ def encode(call: Call, adjudicator: Address) -> Invocation:
 def deployment(name: str, *arguments: Any) -> bytes:
     """Return the data of the transaction that creates a contract (`artefacts.NAMES`).
 
-    Arguments: none for ADJUDICATOR and TEST_TOKEN; the signers' addresses and the threshold for QUORUM_ORACLE.
+    Arguments: the resolver's address for ADJUDICATOR; the signers' addresses and the threshold for QUORUM_ORACLE; none
+    for RESOLVER and TEST_TOKEN.
     """
     constructor = entries(name).get("constructor")
     return load(name).creation_code() + (codec.encode(constructor.inputs, arguments) if constructor else b"")
@@ -88,18 +92,18 @@ def fold(view: View, log: Log) -> View:
     members = _members(name, log)
     match name:
         case "Opened":
-            (deposited,) = members
-            return View(opened=True, deposited=deposited, withdrawn=(Amount(0),) * len(deposited))
+            (amounts,) = members
+            return View(opened=True, deposited=amounts, withdrawn=(Amount(0),) * len(amounts))
         case "Deposited":
-            index, total = members
-            deposited = (*view.deposited[:index], total, *view.deposited[index + 1 :])
+            cell, amount = members
+            deposited = (*view.deposited[:cell], Amount(view.deposited[cell] + amount), *view.deposited[cell + 1 :])
             return msgspec.structs.replace(view, deposited=deposited)
         case "Withdrawn":
-            _, withdrawn = members
-            return msgspec.structs.replace(view, withdrawn=withdrawn)
+            _, paid = members
+            return _paid(view, paid)
         case "Closed":
-            (withdrawn,) = members
-            return msgspec.structs.replace(view, withdrawn=withdrawn, closed=True, dispute=None)
+            (paid,) = members
+            return msgspec.structs.replace(_paid(view, paid), closed=True, dispute=None)
         case "Resumed":
             return msgspec.structs.replace(view, dispute=None)
         case _:
@@ -108,7 +112,7 @@ def fold(view: View, log: Log) -> View:
 
 def _fold_dispute(view: View, name: str, members: tuple[Any, ...]) -> View:
     if name == "Challenged":
-        version, deadline, challenger, _, _ = members
+        version, _, _, challenger, deadline = members
         dispute = Dispute(Version(version), UnixSeconds(deadline), Seat(challenger))
         return msgspec.structs.replace(view, dispute=dispute)
     if view.dispute is None:
@@ -117,9 +121,15 @@ def _fold_dispute(view: View, name: str, members: tuple[Any, ...]) -> View:
         version, _, _ = members
         dispute = msgspec.structs.replace(view.dispute, version=Version(version))
         return msgspec.structs.replace(view, dispute=dispute)
-    withdrawn, cursor, deltas, escrow = members
+    paid, (cursor, accruals) = members
+    deltas, escrow = tuple(delta for delta, _ in accruals), tuple(credit for _, credit in accruals)
     dispute = msgspec.structs.replace(view.dispute, progress=Progress(cursor, True, deltas, escrow))
-    return msgspec.structs.replace(view, withdrawn=withdrawn, dispute=dispute)
+    return msgspec.structs.replace(_paid(view, paid), dispute=dispute)
+
+
+def _paid(view: View, paid: tuple[Amount, ...]) -> View:
+    withdrawn = tuple(Amount(before + now) for before, now in zip(view.withdrawn, paid, strict=True))
+    return msgspec.structs.replace(view, withdrawn=withdrawn)
 
 
 def _data(contract: str, function: str, *arguments: Any) -> bytes:
@@ -143,20 +153,14 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
             )  # fmt: skip
         case TopUp():
             return "deposit", (
-                _terms(call.terms), call.deposited, call.withdrawn, call.participant, call.asset, call.amount,
+                *_channel(call), call.participant, call.asset, call.amount,
                 call.deadline, _signature(call.signature), _permit(call.pull),
             )  # fmt: skip
         case PayWithdrawal():
             state, signatures = call.shown.state, _signatures(call.shown.signatures)
-            return "withdraw", (
-                _terms(call.terms), call.deposited, call.withdrawn, state.version,
-                _balances(call.holdings, call.salt), state.claims_root, signatures,
-            )  # fmt: skip
+            return "withdraw", (*_channel(call), state.version, *_balances(call), state.claims_root, signatures)
         case CloseChannel():
-            return "close", (
-                _terms(call.terms), call.deposited, call.withdrawn,
-                _balances(call.holdings, call.salt), _signatures(call.shown.signatures),
-            )  # fmt: skip
+            return "close", (*_channel(call), *_balances(call), _signatures(call.shown.signatures))
         case ChallengeState():
             return "challenge", (
                 _terms(call.terms), *_shown(call), call.challenger, call.valid_until, _signature(call.signature),
@@ -171,16 +175,15 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
 
 def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
     """`settle` releases what no claim can reach, and closes a channel without claims; `resolve` walks claims."""
-    holdings = call.holdings if call.state.version else ()  # version 0 is implicit: nothing was counted
     cursor, progress = call.progress.cursor, call.progress
-    head = (_terms(call.terms), call.deposited, call.withdrawn, _balances(holdings, call.salt))
-    tail = (cursor, progress.deltas, progress.escrow)
+    accruals = list(zip(progress.deltas, progress.escrow, strict=True))
+    head = (*_channel(call), *_balances(call))
     if cursor == call.upto:
-        return "settle", (*head, call.state.claims_root, tail)
+        return "settle", (*head, call.state.claims_root, (cursor, accruals))
     leaves = tuple(leaf(claim, call.secret) for claim in call.claims)
     run = [_claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[cursor : call.upto]]
     proof = merkle_range(leaves, cursor, call.upto)
-    return "resolve", (*head, tail, len(leaves), call.mark_time, run, proof)
+    return "resolve", (*head, (cursor, accruals), len(leaves), call.mark_time, proof, run)
 
 
 def _value(call: Call) -> Amount:
@@ -201,20 +204,30 @@ def _terms(terms: Terms) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _balances(holdings: tuple[Holding, ...], salt: Hash) -> tuple[Any, ...]:
-    return (
-        [holding.balance for holding in holdings],
-        [holding.free for holding in holdings],
-        [holding.deposited for holding in holdings],
-        [holding.withdrawn for holding in holdings],
-        salt,
-    )
+def _channel(call: TopUp | PayWithdrawal | CloseChannel | SettleClaims) -> tuple[Any, ...]:
+    totals = [_pair(*total) for total in zip(call.deposited, call.withdrawn, strict=True)]
+    return _terms(call.terms), totals
+
+
+def _balances(call: PayWithdrawal | CloseChannel | SettleClaims) -> tuple[Any, ...]:
+    holdings = [
+        (_pair(holding.balance, holding.free), _pair(holding.deposited, holding.withdrawn)) for holding in call.holdings
+    ]
+    is_implicit = isinstance(call, SettleClaims) and not call.state.version
+    return holdings, NO_SALT if is_implicit else call.salt
+
+
+def _pair(high: int, low: int) -> int:
+    """Two amounts share a word: they are below 2^128."""
+    return high << 128 | low
 
 
 def _shown(call: ChallengeState | RespondState) -> tuple[Any, ...]:
     state = call.shown.state
-    hashes = (state.balances_hash, state.claims_root) if state.version else (bytes(32), bytes(32))
-    return state.version, *hashes, _signatures(call.shown.signatures)
+    if state.version:
+        return state.version, state.balances_hash, state.claims_root, _signatures(call.shown.signatures)
+    cells = len(call.terms.participants) * len(call.terms.assets)
+    return 0, balances_hash((Holding(),) * cells, NO_SALT), NO_CLAIMS, []
 
 
 def _report(call: RegisterReport) -> tuple[Any, ...]:
@@ -229,42 +242,39 @@ def _signatures(signatures: tuple[Signature, ...]) -> list[tuple[bytes, bytes]]:
     return [_signature(signature) for signature in signatures]
 
 
-def _permit(pull: Pull) -> tuple[int, bytes, bytes]:
-    return pull.deadline, *_signature(Signature(pull.signature or bytes(64)))
+def _permit(pull: Pull) -> tuple[int, int, tuple[bytes, bytes]]:
+    kind = _PULL_PERMIT if pull.signature else _PULL_ALLOWANCE
+    return kind, pull.deadline, _signature(Signature(pull.signature or bytes(64)))
 
 
-def _permits(pulls: tuple[Pull, ...]) -> list[tuple[int, bytes, bytes]]:
+def _permits(pulls: tuple[Pull, ...]) -> list[tuple[Any, ...]]:
     """An empty list says that every payer gave an allowance."""
     return [_permit(pull) for pull in pulls] if any(pull.signature for pull in pulls) else []
 
 
-def _claim_words(claim: Claim, salt: Hash) -> list[int]:
-    """Return the claim as `resolve` takes it: kind, the members of its type in order (arrays after their length), salt.
+def _claim_words(claim: Claim, salt: Hash) -> bytes:
+    """Return the claim as `resolve` takes it: kind, the type's plain members in order, salt, then its arrays.
 
     docs/contracts.md, "Claims as words".
     """
-    condition = (claim.condition.deadline, len(claim.condition.hashes), *map(int.from_bytes, claim.condition.hashes))
-    end = (*condition, int.from_bytes(salt))
+    deadline, hashes = claim.condition.deadline, claim.condition.hashes
     match claim:
         case Position():
             terms = claim.instrument
-            return _as_words(
+            return words((
                 _KIND_POSITION, claim.id, claim.long, claim.short, claim.quantity,
-                int(terms.payoff), int(terms.style), terms.deliver, int.from_bytes(terms.oracle),
-                int.from_bytes(terms.feed), terms.expiry, terms.unit, len(terms.knots), *terms.knots,
-                claim.premium, *end,
-            )  # fmt: skip
+                int(terms.payoff), int(terms.style), terms.deliver, terms.oracle, terms.feed, terms.expiry, terms.unit,
+                claim.premium, deadline, salt, len(terms.knots), *terms.knots, *hashes,
+            ))  # fmt: skip
         case HashLock():
-            return _as_words(_KIND_HASH_LOCK, claim.id, claim.payer, claim.payee, claim.asset, claim.amount, *end)
+            return words((
+                _KIND_HASH_LOCK, claim.id, claim.payer, claim.payee, claim.asset, claim.amount, deadline, salt, *hashes,
+            ))  # fmt: skip
         case Subchannel():
-            return _as_words(
-                _KIND_SUBCHANNEL, claim.id, int.from_bytes(claim.child), len(claim.seats), *claim.seats,
-                len(claim.allocations), *claim.allocations, int.from_bytes(claim.opening), claim.until, *end,
-            )  # fmt: skip
-
-
-def _as_words(*values: int) -> list[int]:
-    return [value % 2**256 for value in values]
+            return words((
+                _KIND_SUBCHANNEL, claim.id, claim.child, claim.opening, claim.until, deadline, salt,
+                len(claim.seats), *claim.seats, len(claim.allocations), *claim.allocations, *hashes,
+            ))  # fmt: skip
 
 
 _FOLDED: Final = (

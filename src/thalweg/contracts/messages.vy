@@ -1,0 +1,166 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+# pragma optimize gas
+"""
+@title What participants sign, hashed
+@license Apache-2.0
+@notice The exact twin of thalweg/channel/hashes.py: the EIP-712 struct hash of every signed type of a channel.
+@dev docs/protocol.md states each type with a worked example.
+"""
+
+
+# -- constants ---------------------------------------------------------------------------------------------------------
+
+PARTICIPANTS_MAX: constant(uint256) = 16
+ASSETS_MAX: constant(uint256) = 4
+CELLS_MAX: constant(uint256) = PARTICIPANTS_MAX * ASSETS_MAX
+LOW_HALF: constant(uint256) = 2**128 - 1
+
+_TERMS_TYPE: constant(bytes32) = keccak256(
+    "Terms(address[] participants,address[] payouts,address[] assets,uint8 settlement,uint32 challengePeriod,uint8 closeOut,uint64 exitSpread,address oracle,bytes32 riskParamsHash,uint256 nonce)"
+)
+_OPEN_TYPE: constant(bytes32) = keccak256(
+    "Open(bytes32 channelId,uint256[] amounts,address[] payers,uint64 deadline)"
+)
+_STATE_TYPE: constant(bytes32) = keccak256(
+    "ChannelState(bytes32 channelId,uint40 version,bytes32 balancesHash,bytes32 claimsRoot)"
+)
+_CHALLENGE_TYPE: constant(bytes32) = keccak256("Challenge(bytes32 channelId,uint40 version,uint64 validUntil)")
+_DEPOSIT_TYPE: constant(bytes32) = keccak256(
+    "Deposit(bytes32 channelId,uint8 participant,uint8 asset,uint256 total,uint64 deadline)"
+)
+_RESUME_TYPE: constant(bytes32) = keccak256("Resume(bytes32 channelId,uint40 version,uint64 disputeDeadline)")
+_BALANCES_TYPE: constant(bytes32) = keccak256(
+    "Balances(uint256[] balance,uint256[] free,uint256[] deposited,uint256[] withdrawn,bytes32 salt)"
+)
+
+
+# -- structs -----------------------------------------------------------------------------------------------------------
+
+# A channel's terms. Cells, the amounts below, are laid out participant by participant, asset by asset.
+struct Terms:
+    participants: DynArray[address, PARTICIPANTS_MAX]
+    payouts: DynArray[address, PARTICIPANTS_MAX]
+    assets: DynArray[address, ASSETS_MAX]
+    settlement: uint8
+    challenge_period: uint32
+    close_out: uint8
+    exit_spread: uint64
+    oracle: address
+    risk_params_hash: bytes32
+    nonce: uint256
+
+
+# What a state gives a cell. Amounts are below 2^128, so two share a word: the first in its high half.
+struct Holding:
+    standing: uint256  # balance, free
+    counted: uint256  # deposited, withdrawn
+
+
+# -- internal ----------------------------------------------------------------------------------------------------------
+
+@internal
+@pure
+def _terms(terms: Terms) -> bytes32:
+    return keccak256(
+        abi_encode(
+            _TERMS_TYPE,
+            self._addresses(terms.participants),
+            self._addresses(terms.payouts),
+            self._addresses(terms.assets),
+            terms.settlement,
+            terms.challenge_period,
+            terms.close_out,
+            terms.exit_spread,
+            terms.oracle,
+            terms.risk_params_hash,
+            terms.nonce,
+        )
+    )
+
+
+@internal
+@pure
+def _open(
+    channel: bytes32,
+    amounts: DynArray[uint256, CELLS_MAX],
+    payers: DynArray[address, PARTICIPANTS_MAX],
+    deadline: uint64,
+) -> bytes32:
+    return keccak256(abi_encode(_OPEN_TYPE, channel, self._cells(amounts), self._addresses(payers), deadline))
+
+
+@internal
+@pure
+def _state(channel: bytes32, version: uint40, balances_hash: bytes32, claims_root: bytes32) -> bytes32:
+    return keccak256(abi_encode(_STATE_TYPE, channel, version, balances_hash, claims_root))
+
+
+@internal
+@pure
+def _challenge(channel: bytes32, version: uint40, valid_until: uint64) -> bytes32:
+    return keccak256(abi_encode(_CHALLENGE_TYPE, channel, version, valid_until))
+
+
+@internal
+@pure
+def _deposit(channel: bytes32, participant: uint8, asset: uint8, total: uint256, deadline: uint64) -> bytes32:
+    return keccak256(abi_encode(_DEPOSIT_TYPE, channel, participant, asset, total, deadline))
+
+
+@internal
+@pure
+def _resume(channel: bytes32, version: uint40, dispute_deadline: uint64) -> bytes32:
+    return keccak256(abi_encode(_RESUME_TYPE, channel, version, dispute_deadline))
+
+
+@internal
+@pure
+def _balances(holdings: DynArray[Holding, CELLS_MAX], salt: bytes32) -> bytes32:
+    balance: DynArray[uint256, CELLS_MAX] = []
+    free: DynArray[uint256, CELLS_MAX] = []
+    deposited: DynArray[uint256, CELLS_MAX] = []
+    withdrawn: DynArray[uint256, CELLS_MAX] = []
+    for holding: Holding in holdings:
+        balance.append(holding.standing >> 128)
+        free.append(holding.standing & LOW_HALF)
+        deposited.append(holding.counted >> 128)
+        withdrawn.append(holding.counted & LOW_HALF)
+    return keccak256(
+        abi_encode(
+            _BALANCES_TYPE,
+            self._cells(balance),
+            self._cells(free),
+            self._cells(deposited),
+            self._cells(withdrawn),
+            salt,
+        )
+    )
+
+
+@internal
+@pure
+def _no_balances(cells: uint256) -> bytes32:
+    """
+    @notice Return the hash of version 0's balances: all zero, no salt. Nobody signs it.
+    """
+    nothing: DynArray[uint256, CELLS_MAX] = []
+    for _: uint256 in range(cells, bound=CELLS_MAX):
+        nothing.append(0)
+    column: bytes32 = self._cells(nothing)
+    return keccak256(abi_encode(_BALANCES_TYPE, column, column, column, column, empty(bytes32)))
+
+
+@internal
+@pure
+def _cells(values: DynArray[uint256, CELLS_MAX]) -> bytes32:
+    """
+    @notice Return an array's place in a struct: the hash of its words, without their count.
+    """
+    return keccak256(slice(abi_encode(values, ensure_tuple=False), 32, 32 * len(values)))
+
+
+@internal
+@pure
+def _addresses(values: DynArray[address, PARTICIPANTS_MAX]) -> bytes32:
+    return keccak256(slice(abi_encode(values, ensure_tuple=False), 32, 32 * len(values)))
