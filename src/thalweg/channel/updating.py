@@ -430,8 +430,9 @@ def _signature_added(channel: Channel, entry: Offered, seat: Seat, signature: Si
         refusals=0,
         recovering=channel.recovering and not _restarts(entry),
     )
-    numbers = entry.sheet.numbers
-    return Step(channel, (Notify(Topic.AGREED, channel.id, version=entry.version, numbers=numbers),))
+    taken = " ".join(sorted(offer.hex() for offer in used))
+    notice = Notify(Topic.AGREED, channel.id, version=entry.version, numbers=entry.sheet.numbers, detail=taken)
+    return Step(channel, (notice,))
 
 
 def _restarts(entry: Offered) -> bool:
