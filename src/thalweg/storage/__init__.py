@@ -1,9 +1,9 @@
 """Journal, keys, signer and backups on disk.
 
 Start with `open_folder` (a node) or `create_keystore` (`thalweg init`). `identity` decides whether a journal may go on.
+Backups are in `thalweg.storage.backup`.
 """
 
-from thalweg.storage.backup import BackupHeader, backup, read_header, restore
 from thalweg.storage.folder import DataFolder
 from thalweg.storage.identity import JournalRecord, Standing, adopt, marks_ahead, standing
 from thalweg.storage.journal import SqliteJournal, new_journal_id
@@ -12,7 +12,6 @@ from thalweg.storage.signer import FileSigner
 from thalweg.storage.start import Opened, open_folder
 
 __all__ = [
-    "BackupHeader",
     "DataFolder",
     "FileSigner",
     "JournalRecord",
@@ -21,14 +20,11 @@ __all__ = [
     "SqliteJournal",
     "Standing",
     "adopt",
-    "backup",
     "create_keystore",
     "find_password",
     "marks_ahead",
     "new_journal_id",
     "open_folder",
-    "read_header",
-    "restore",
     "standing",
     "unlock",
 ]

@@ -159,6 +159,7 @@ def _restore(source: Path, folder: DataFolder, keys: Keys) -> BackupHeader:
         raise disk_fault(error, folder.journal) from error
     finally:
         beside.unlink(missing_ok=True)
+        remove_log(beside)
     return header
 
 
