@@ -1,1 +1,1 @@
-"""The node's local authenticated HTTP API."""
+"""A node's local, authenticated HTTP API, and the client commands use."""
