@@ -8,7 +8,6 @@ import logging
 from typing import Final
 
 from thalweg.chain import wire
-from thalweg.chain.abi import Unreadable
 from thalweg.chain.calls import CHANNEL_TOPICS
 from thalweg.chain.ledger import Ledger
 from thalweg.chain.profile import ChainProfile
@@ -46,7 +45,7 @@ class Scanner:
         try:
             await self._rewind(head)
             await self._advance(head)
-        except (InvariantBroken, Unreadable) as error:
+        except (InvariantBroken, ValueError, IndexError) as error:  # logs that do not fit each other
             self.ledger.reset()
             raise Unavailable(
                 Reason.MALFORMED, f"the chain's logs do not add up, reading all again: {error}"

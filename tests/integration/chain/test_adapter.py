@@ -227,7 +227,7 @@ def test_a_restarted_adapter_finds_everything_again_from_its_resume_block(benche
             async with bench.adapter() as chain:
                 chain.send("open", bench.ring("Opened", CHANNEL, (5, 6)))
                 await bench.outcome("open")
-                chain.send("top up", bench.ring("Deposited", CHANNEL, 1, 60))
+                chain.send("top up", bench.ring("Deposited", CHANNEL, 1, 54))
                 await bench.outcome("top up")
             bench.events.clear()
             async with bench.adapter(bench.profile(logs_range_blocks=1)) as chain:
@@ -266,13 +266,13 @@ def test_a_deposit_that_a_reorganisation_drops_is_unobserved(benches: Any) -> No
             await bench.until(lambda: bool(bench.views(CHANNEL)) and bench.views(CHANNEL)[-1].head == opened(5, 6))
             rival = await wallet(bench.rpc, DEV_KEYS[3])
             snapshot = await bench.dev("evm_snapshot")
-            await rival.send(bench.ring("Deposited", CHANNEL, 0, 50))
+            await rival.send(bench.ring("Deposited", CHANNEL, 0, 45))
             await bench.until(lambda: bench.views(CHANNEL)[-1].head == opened(50, 6))
             await bench.dev("evm_revert", snapshot)
             await bench.until(lambda: bench.views(CHANNEL)[-1].head == opened(5, 6))
             await bench.dev("evm_mine")
             await bench.dev("evm_mine")
-            await rival.send(bench.ring("Deposited", CHANNEL, 0, 70))
+            await rival.send(bench.ring("Deposited", CHANNEL, 0, 65))
             await bench.until(lambda: bench.views(CHANNEL)[-1].head == opened(70, 6))
             assert all(view.final == View() for view in bench.views(CHANNEL))
 

@@ -188,7 +188,7 @@ def test_a_log_that_does_not_follow_from_those_before_is_read_again_later(embedd
                 return {"result": (await bench.dev(method, *params))[1:]}
 
             async with bench.adapter() as chain:
-                for tag, call in (("open", ("Opened", (5, 1))), ("top up", ("Deposited", 1, 6))):
+                for tag, call in (("open", ("Opened", (5, 1))), ("top up", ("Deposited", 1, 5))):
                     chain.send(tag, bench.ring(call[0], CHANNEL, *call[1:]))
                     await bench.outcome(tag)
             bench.events.clear()

@@ -5,6 +5,7 @@ which is how tests make a reorganisation. State is content-addressed, so nothing
 Time is the wall clock plus an offset that only ever grows; each block is at least a second after its parent.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
@@ -16,6 +17,7 @@ from eth.abc import BlockAPI, BlockHeaderAPI, ReceiptAPI, SignedTransactionAPI, 
 from eth.chains.base import Chain
 from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_NONCE
 from eth.db.atomic import AtomicDB
+from eth.exceptions import PyEVMError
 from eth.vm.forks.prague import PragueVM
 from eth_utils import ValidationError
 
@@ -29,6 +31,7 @@ CHAIN_ID: Final = 31337
 SNAPSHOTS_MAX: Final = 256
 MINE_MAX: Final = 1024  # blocks one request may mine
 TIME_MAX: Final = 2**40  # seconds: far beyond any expiry, far below an overflow
+_FRAMES_MAX: Final = 16_384  # EVM calls nest 1024 deep, some ten frames each
 _COINBASE: Final = bytes(19) + b"\xcb"
 _DEV: Final[tuple[bytes, ...]] = DEV_ADDRESSES
 
@@ -65,6 +68,8 @@ class EmbeddedChain:
         final_depth: int = 0,
         now: Callable[[], float] = time.time,
     ) -> None:
+        # py-evm's import allows 100,000 frames; JSON nested that deep would overflow the C stack and kill the process
+        sys.setrecursionlimit(_FRAMES_MAX)
         self.chain_id = chain_id
         self.automine = automine
         self.final_depth = final_depth
@@ -170,7 +175,7 @@ class EmbeddedChain:
         transaction = self._parse(raw)
         state = self.state(self.head.header)
         self.pool.add(transaction, self._check(transaction, state))
-        if self.automine:
+        if self.automine and self._is_due():
             self.mine()
         return bytes(transaction.hash)
 
@@ -224,7 +229,7 @@ class EmbeddedChain:
             transaction.validate()
             transaction.check_signature_validity()
             chain_id = transaction.chain_id
-        except (rlp.exceptions.RLPException, ValidationError, ValueError, IndexError, TypeError) as error:
+        except (rlp.exceptions.RLPException, PyEVMError, ValidationError, ValueError, IndexError, TypeError) as error:
             raise RpcError(SERVER_ERROR, f"rlp: the transaction cannot be read: {error}") from error
         if chain_id != self.chain_id:
             raise RpcError(SERVER_ERROR, f"invalid chain id for signer: have {chain_id} want {self.chain_id}")
@@ -250,6 +255,12 @@ class EmbeddedChain:
             coinbase=_COINBASE,
             mix_hash=keccak(parent.hash),  # prevrandao: changes each block, and the same in each run
         )
+
+    def _is_due(self) -> bool:
+        """Say whether a block mined now would have a transaction in it."""
+        header, state = self.pending_header(), self.state(self.head.header)
+        firsts = (next(self.pool.run(sender, state.get_nonce(sender)), None) for sender in self.pool.senders())
+        return any(first is not None and first.max_fee_per_gas >= header.base_fee_per_gas for first in firsts)
 
     def _mine(self, balances: Mapping[bytes, int]) -> None:
         header = self.pending_header()

@@ -244,7 +244,7 @@ def _object(value: Json) -> dict[str, Json]:
 def _list(value: Json) -> list[Json]:
     items = value if isinstance(value, list) else [value]
     if len(items) > _ALTERNATIVES_MAX:
-        raise RpcError(LIMIT_EXCEEDED, f"at most {_ALTERNATIVES_MAX} alternatives")
+        raise RpcError(INVALID_PARAMS, f"at most {_ALTERNATIVES_MAX} alternatives")
     return items
 
 

@@ -4,11 +4,11 @@ Single requests and batches (https://www.jsonrpc.org/specification); a limit on 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from thalweg.chain.embedded.engine import EmbeddedChain
@@ -59,8 +59,8 @@ def application(chain: EmbeddedChain) -> web.Application:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError):
+            body = msgspec.json.decode(await request.read())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return web.json_response(_error(None, RpcError(PARSE_ERROR, "not JSON")))
         if not isinstance(body, list):
             return web.json_response(_reply(methods, body))
