@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.errors import Reason
@@ -96,6 +96,7 @@ BOOKS = pytest.mark.parametrize("strategy", [ORDINARY, SMALL, EXTREME], ids=["or
 
 
 @BOOKS
+@settings(deadline=None)
 @given(data=st.data())
 def test_no_settlement_costs_more_than_what_is_required(
     strategy: st.SearchStrategy[list[Leg]], data: st.DataObject
@@ -111,6 +112,7 @@ def test_no_settlement_costs_more_than_what_is_required(
 
 
 @BOOKS
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_required_exceeds_the_worst_settlement_by_at_most_a_unit_a_leg(
     strategy: st.SearchStrategy[list[Leg]], data: st.DataObject
@@ -122,11 +124,13 @@ def test_what_is_required_exceeds_the_worst_settlement_by_at_most_a_unit_a_leg(
         assert covered <= worst + len(legs) + 1
 
 
+@settings(deadline=None)
 @given(ORDINARY)
 def test_a_book_is_refused_as_unbounded_exactly_where_its_total_falls_for_ever(legs: list[Leg]) -> None:
     assert (outcome(legs) == Reason.UNBOUNDED) == falls_for_ever(legs)
 
 
+@settings(deadline=None)
 @given(books(st.just(10**15), 6, 6, 6))
 def test_every_price_of_a_small_book_is_covered(legs: list[Leg]) -> None:
     covered = outcome(legs)
@@ -134,6 +138,7 @@ def test_every_price_of_a_small_book_is_covered(legs: list[Leg]) -> None:
         assert all(sum(settled(leg, price) for leg in legs) >= -covered for price in range(9))
 
 
+@settings(deadline=None)
 @given(ORDINARY)
 def test_the_order_of_legs_does_not_matter(legs: list[Leg]) -> None:
     assert outcome(legs) == outcome(legs[::-1])

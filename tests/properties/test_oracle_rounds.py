@@ -269,7 +269,7 @@ def test_a_settlement_is_the_mean_of_thirty_agreed_ticks_one_of_them_void() -> N
 
 
 @pytest.mark.parametrize("seat", range(4))
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_three_report_while_one_is_silent(seat: int, seed: int) -> None:
     world = World(seed, CLOSE)
@@ -285,7 +285,7 @@ class Silent(Liar):
         """Hear, and say nothing."""
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), rate=st.sampled_from([0.02, 0.1, 0.3]))
 def test_crashes_between_any_two_effects_never_make_two_values(seed: int, rate: float) -> None:
     world = World(seed, CLOSE)
@@ -296,7 +296,7 @@ def test_crashes_between_any_two_effects_never_make_two_values(seed: int, rate: 
 
 
 @pytest.mark.parametrize("seat", range(4))
-@settings(max_examples=12)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32), rate=st.sampled_from([0.0, 0.1]))
 def test_a_liar_can_neither_split_nor_stop_three_honest_ones(seat: int, seed: int, rate: float) -> None:
     world = World(seed, CLOSE, loss=seed % 3 / 10)
@@ -310,7 +310,7 @@ def test_a_liar_can_neither_split_nor_stop_three_honest_ones(seat: int, seed: in
     assert report.is_void or all(seen is None or abs(report.price - seen) <= tolerance + price(30) for seen in honest)
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_prices_that_stay_apart_are_reported_as_void(seed: int) -> None:
     apart: list[Ticks] = [(price(60_000),), (price(61_000),), (price(62_000),), (price(63_000),)]

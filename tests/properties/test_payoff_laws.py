@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.instruments.payoff import PAYOFF_SCALE, payoff_amount
@@ -27,6 +27,7 @@ def toward_zero(value: Fraction) -> int:
     return int(value)
 
 
+@settings(deadline=None)
 @given(STRIKES, UNITS, QUANTITIES, PRICES)
 def test_options_pay_the_exact_value_with_the_fraction_dropped(
     strike: int, unit: int, quantity: int, price: int
@@ -38,6 +39,7 @@ def test_options_pay_the_exact_value_with_the_fraction_dropped(
     assert put == toward_zero(scale * max(strike - price, 0))
 
 
+@settings(deadline=None)
 @given(POINTS, st.integers(VALUE_MIN, VALUE_MAX), UNITS, QUANTITIES, st.data())
 def test_a_curve_pays_the_straight_line_between_its_knots(
     points: dict[int, int], at_zero: int, unit: int, quantity: int, data: st.DataObject
@@ -53,6 +55,7 @@ def test_a_curve_pays_the_straight_line_between_its_knots(
     assert -(2**255) <= paid < 2**255
 
 
+@settings(deadline=None)
 @given(STRIKES, UNITS, QUANTITIES, PRICES)
 def test_a_call_is_the_curve_that_has_its_shape(strike: int, unit: int, quantity: int, price: int) -> None:
     if strike == PRICE_MAX:

@@ -12,12 +12,12 @@ import msgspec
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason
 from thalweg.instruments.report import Mark, Settlement, SignedReport, report_digest
-from thalweg.units import PRICE_MAX, Address, Signature
+from thalweg.units import PRICE_MAX, Address, Signature, mul_div_down
 
 
 def threshold_min(signers: int) -> int:
     """Return the least threshold that a quorum of so many signers may have."""
-    return 2 * signers // 3 + 1
+    return mul_div_down(2, signers, 3) + 1
 
 
 def verify_report(signed: SignedReport, signers: Sequence[Address], threshold: int, separator: bytes) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from thalweg.codec import ORACLE_NAME, Domain, array_hash, digest, type_hash, words
 from thalweg.crypto import keccak
-from thalweg.units import Address, Hash, Price, Signature, UnixSeconds
+from thalweg.units import Address, Hash, Price, Signature, UnixSeconds, mul_div_down
 
 GRID_S: Final = 60
 WINDOW_TICKS: Final = 30
@@ -91,4 +91,4 @@ def settlement_price(ticks: tuple[Mark, ...]) -> Price | None:
     values = [tick.price for tick in ticks if not tick.is_void]
     if len(values) < WINDOW_TICKS_MIN:
         return None
-    return Price(sum(values) // len(values))
+    return Price(mul_div_down(sum(values), 1, len(values)))

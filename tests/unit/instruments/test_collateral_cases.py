@@ -86,6 +86,17 @@ def test_curves_whose_last_slopes_cancel_are_bounded() -> None:
     assert required([Leg(third(1, 1), ONE), Leg(third(7, -1), ONE)]) <= 2
 
 
+def test_a_slope_too_gentle_to_be_unbounded_counts_up_to_the_highest_price() -> None:
+    def tiny(payoff: Payoff, *knots: int) -> Instrument:
+        return Instrument(payoff, Address(bytes(20)), Hash(bytes(32)), UnixSeconds(EXPIRY), 1, knots)
+
+    owed = tiny(Payoff.CURVE, knot(Price(0), 1 - 10**16), knot(Price(1), 1 - 10**16))
+    gentle = tiny(Payoff.CURVE, knot(Price(0), 0), knot(Price(2**62), 1))  # 1 at its last knot, 2 at PRICE_MAX
+    nothing = tiny(Payoff.CURVE, knot(Price(0), 0), knot(Price(1), 0))
+    paying = Leg(tiny(Payoff.PUT, 1), 1)
+    assert required([Leg(owed, 1), Leg(gentle, -1), paying, *[Leg(nothing, 1)] * 3]) == 2
+
+
 def test_opposite_legs_of_one_instrument_may_still_lose_their_fractions() -> None:
     long, short = put(1, 60), put(1, -120)  # at price 0: 0.6 of a base unit each, and 1.2
     assert required([long, long, short]) == 1  # 0 + 0 - 1

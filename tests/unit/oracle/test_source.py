@@ -1,5 +1,7 @@
 """The demonstration's price path: exact where it was told, alike for everyone, noisy for each."""
 
+from itertools import pairwise
+
 import pytest
 
 from thalweg.errors import UserFault
@@ -28,7 +30,7 @@ def test_the_path_is_the_same_for_the_same_seed_and_another_for_another() -> Non
 
 def test_the_path_moves_about_as_much_as_its_volatility_says() -> None:
     hours = [true_price(PATH, UnixSeconds(START + hour * 3_600)) / SCALE for hour in range(14 * 24 + 1)]
-    moves = [(after / before - 1) ** 2 for before, after in zip(hours, hours[1:], strict=False)]
+    moves = [(after / before - 1) ** 2 for before, after in pairwise(hours)]
     realised = (sum(moves) / len(moves) * 24 * 365.25) ** 0.5
     assert 0.4 < realised < 0.6
 
