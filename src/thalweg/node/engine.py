@@ -69,7 +69,10 @@ def replay(journal: Journal, empty: Node) -> tuple[Node, int]:
 
 
 class Engine:
-    """One node, alive. `notify` is called with every notice, after what it tells is durable."""
+    """One node, alive. `notify` is called with every notice, after what it tells is durable.
+
+    `entries_max` is how many entries the journal may hold before it is compacted.
+    """
 
     def __init__(
         self,
@@ -81,8 +84,10 @@ class Engine:
         chain: Chain,
         clock: Clock,
         notify: Callable[[Notify], None],
+        entries_max: int = ENTRIES_MAX,
     ) -> None:
         self.node, self._entries = replay(journal, empty)
+        self._entries_max = entries_max
         self._journal = journal
         self._signer = signer
         self._wallet = wallet
@@ -179,11 +184,16 @@ class Engine:
             self._append(entries)
         self._run(effects)
 
+    def save(self) -> None:
+        """Write what could be derived again too: for a clean stop."""
+        if self._unsaved:
+            self._append([])
+
     def _append(self, entries: list[bytes]) -> None:
         unsaved, self._unsaved = self._unsaved, []
         self._journal.append(unsaved + entries)
         self._entries += len(unsaved) + len(entries)
-        if self._entries >= ENTRIES_MAX:
+        if self._entries >= self._entries_max:
             self._journal.compact(snapshot(self.node))
             self._entries = 0
 

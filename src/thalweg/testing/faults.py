@@ -1,0 +1,60 @@
+"""Which troubles a world has. Every seed draws its own swarm: some faults on, most off."""
+
+import random
+from typing import Final
+
+import msgspec
+
+
+class Faults(msgspec.Struct, frozen=True):
+    """Rates are per mille of the occasions on which the fault could strike; 0 is off."""
+
+    link_loss: int = 0  # of messages: the link breaks, and what is under way on it may be lost
+    partition: int = 0  # of ticks: two nodes cannot reach each other for a while
+    duplicate: int = 0  # of messages: delivered twice, which no link should do
+    reorder: int = 0  # of messages: overtaken on its own link, which no link should do
+    slow_network: int = 0  # of messages: seconds late
+    crash: int = 0  # of ticks: a node will stop within the next writes and effects
+    long_downtime: int = 0  # of crashes: minutes, not seconds
+    reorg: int = 0  # of blocks: the newest blocks are mined again, differently
+    stuck: int = 0  # of transactions: wait for minutes
+    front_run: int = 0  # of transactions: somebody sends a copy first
+    blind: int = 0  # of ticks: a node hears nothing of the chain for a while
+    skew_s_max: int = 0  # of clocks, either way
+    restore: int = 0  # of ticks: a node loses its disk and comes back with an old backup
+    oracle_late: int = 0  # of reports: a node hears of it minutes later
+    oracle_void: int = 0  # of settlements: the grid point is void
+
+
+_CHOICES: Final[dict[str, tuple[int, ...]]] = {
+    "link_loss": (5, 30),
+    "partition": (3, 10),
+    "duplicate": (10,),
+    "reorder": (10,),
+    "slow_network": (20, 100),
+    "crash": (5, 30),
+    "long_downtime": (200,),
+    "reorg": (50, 200),
+    "stuck": (100, 300),
+    "front_run": (100, 500),
+    "blind": (5,),
+    "skew_s_max": (3, 20, 100),
+    "restore": (3,),
+    "oracle_late": (300,),
+    "oracle_void": (300,),
+}
+
+NO_FAULTS: Final = Faults()
+
+
+def draw_faults(rng: random.Random) -> Faults:
+    """Return a seed's swarm: each fault is on with an even chance, at one of its rates; one seed in eight has none."""
+    if rng.randrange(8) == 0:
+        return NO_FAULTS
+    drawn = {name: rng.choice(rates) for name, rates in _CHOICES.items() if rng.randrange(3) == 0}
+    return Faults(**drawn)
+
+
+def strikes(rng: random.Random, rate: int) -> bool:
+    """Say whether a fault of this rate (per mille) strikes now. A fault that is off draws nothing."""
+    return rate > 0 and rng.randrange(1000) < rate

@@ -1,0 +1,52 @@
+"""A simulated oracle: four keys, three needed, one price a settlement."""
+
+import random
+from typing import Final
+
+from thalweg.channel.events import Quorum
+from thalweg.crypto import address_of, keccak, sign
+from thalweg.instruments.report import Settlement, SignedReport, oracle_domain, report_digest
+from thalweg.testing.keys import key_of
+from thalweg.units import SCALE, Address, Hash, Price, UnixSeconds
+
+SIGNERS: Final = 4
+THRESHOLD: Final = 3
+FEED: Final = Hash(keccak(b"BTC-USD"))
+PRICE: Final = Price(100_000 * SCALE)
+
+
+class SimOracle:
+    """Signs settlements; each point once, so it never contradicts itself."""
+
+    def __init__(self, seed: int, chain_id: int, address: Address, rng: random.Random) -> None:
+        self.address = address
+        self._separator = oracle_domain(chain_id, address).separator()
+        self._keys = [key_of(seed, f"oracle {index}") for index in range(SIGNERS)]
+        self._rng = rng
+        self._reports: dict[UnixSeconds, SignedReport] = {}
+
+    @property
+    def signers(self) -> tuple[Address, ...]:
+        """Return the signers' addresses in order."""
+        return tuple(address_of(key.public_key) for key in self._keys)
+
+    @property
+    def quorum(self) -> Quorum:
+        """Return what nodes are configured with."""
+        return Quorum(self.signers, THRESHOLD, self._separator)
+
+    def settle(self, expiry: UnixSeconds, *, is_void: bool = False) -> SignedReport:
+        """Return the signed settlement of a point; its price is drawn the first time."""
+        known = self._reports.get(expiry)
+        if known is None:
+            price = (
+                Price(0) if is_void else Price(PRICE * self._rng.randint(50, 150) // 100 + self._rng.randrange(SCALE))
+            )
+            known = self._reports[expiry] = self.sign(Settlement(FEED, expiry, price, is_void))
+        return known
+
+    def sign(self, report: Settlement) -> SignedReport:
+        """Sign any report with a random quorum."""
+        chosen = tuple(sorted(self._rng.sample(range(SIGNERS), THRESHOLD)))
+        digest = report_digest(self._separator, report)
+        return SignedReport(self.address, report, chosen, tuple(sign(self._keys[index], digest) for index in chosen))

@@ -1,0 +1,264 @@
+"""A whole world in one process: nodes, network, chain, oracle, users and troubles, all from one seed.
+
+`World(seed).run()` lets the seed's swarm of faults loose on production nodes for a while, checks the invariants as it
+goes, then heals everything and demands progress: every operation agreed or refused, every channel closed, everybody
+paid what the newest agreed state says, to the unit. The same seed gives the same trace.
+"""
+
+import hashlib
+import random
+from typing import Final
+
+import msgspec
+
+from thalweg.channel.claims import Position
+from thalweg.channel.effects import Notify, Topic
+from thalweg.channel.events import Policy, ReportReceived
+from thalweg.channel.state import Channel, Phase, phase
+from thalweg.codec import Domain
+from thalweg.crypto import keccak
+from thalweg.errors import InvariantBroken, UserFault
+from thalweg.testing import users
+from thalweg.testing.adjudicator import Ledger, Quorum
+from thalweg.testing.chain import SimChain
+from thalweg.testing.checks import Watchdog, check_tokens
+from thalweg.testing.clock import Timeline
+from thalweg.testing.faults import Faults, draw_faults, strikes
+from thalweg.testing.network import SimNetwork
+from thalweg.testing.oracle import SimOracle
+from thalweg.testing.participant import Participant, Surroundings
+from thalweg.testing.troubles import Troubles
+from thalweg.units import Address, Amount, ChannelId, UnixSeconds
+
+TICKS: Final = 240  # of one simulated second, under faults
+HEALED_TICKS_MAX: Final = 4_000  # until everything must have ended well
+CHAIN_ID: Final = 31_337
+WEALTH: Final = 10**16
+CONTRACT: Final = Address(keccak(b"adjudicator")[:20])
+ORACLE: Final = Address(keccak(b"oracle")[:20])
+ASSETS: Final = (Address(keccak(b"dollars")[:20]), Address(keccak(b"coins")[:20]))
+NAMES: Final = ("alice", "bob", "carol", "dave", "erin")
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What happened in a world."""
+
+    seed: int
+    trace: str
+    faults: Faults
+    ticks: int
+    states_agreed: int
+    crashes: int
+    messages: int
+    transactions: int
+    reorgs: int
+    disputes: int
+    refusals: int
+
+
+class World:
+    """One seed's world. `participants` and `faults` are drawn from the seed where they are not given."""
+
+    def __init__(self, seed: int, participants: int | None = None, faults: Faults | None = None) -> None:
+        self.seed = seed
+        self._rng = random.Random(seed)  # noqa: S311 - a simulation must repeat itself
+        self.faults = draw_faults(self._rng) if faults is None else faults
+        count = participants or self._rng.choice((2, 2, 2, 2, 2, 2, 3, 3, 4, 5))
+        self.timeline = Timeline()
+        self.network = SimNetwork(self.timeline, self._fork(), self.faults)
+        self.oracle = SimOracle(seed, CHAIN_ID, ORACLE, self._fork())
+        self.chain = SimChain(self.timeline, self._fork(), self.faults, self._genesis())
+        around = Surroundings(seed, self.timeline, self._fork(), self.network, self.chain)
+        around.trace = self._record
+        around.on_pumped = self._on_pumped
+        around.on_notice = self._on_notice
+        self.participants = [Participant(name, around, self._skew()) for name in NAMES[:count]]
+        self.watchdog = Watchdog()
+        self.notices: dict[Topic, int] = {}
+        self._trace = hashlib.blake2b(digest_size=16)
+        self._supply: dict[bytes, int] = {}
+        self._closed: set[ChannelId] = set()
+        self._is_healed = False
+        self._ticks = 0
+        self.refusals = 0
+        self._troubles = Troubles(
+            self.timeline, self._fork(), self.faults, self.participants, self.network, self.watchdog
+        )
+        self._fund()
+        assets = ASSETS[: self._rng.choice((1, 1, 2))]
+        self.plan = users.Plan(self.participants, assets, ORACLE, self._policy(len(assets)))
+        self.chain.listeners.append(self._on_block)
+
+    # --- setting up -------------------------------------------------------------------------------------------------
+
+    def _fork(self) -> random.Random:
+        return random.Random(self._rng.getrandbits(64))  # noqa: S311 - as above
+
+    def _skew(self) -> int:
+        most = self.faults.skew_s_max
+        return self._rng.randint(-most, most)
+
+    def _genesis(self) -> Ledger:
+        separator = Domain(CHAIN_ID, CONTRACT).separator()
+        quorum = Quorum(self.oracle.signers, self.oracle.quorum.threshold)
+        return Ledger(CHAIN_ID, CONTRACT, separator, oracles={ORACLE: quorum})
+
+    def _fund(self) -> None:
+        tokens = {(asset, one.payer): WEALTH for asset in ASSETS for one in self.participants}
+        self.chain.mint(lambda ledger: msgspec.structs.replace(ledger, tokens=tokens))
+        self._supply = {asset: WEALTH * len(self.participants) for asset in ASSETS}
+
+    def _policy(self, assets: int) -> Policy:
+        limit = Amount(self._rng.choice((10**15, 10**11, 10**9)))
+        return Policy(undecided_max=(limit,) * assets, answer_s=60, challenge_s=60, quorum=self.oracle.quorum)
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def run(self, ticks: int = TICKS) -> Summary:
+        """Let the world run under its faults, heal it, and see it to a good end.
+
+        Raises:
+            InvariantBroken: what went wrong. The same seed does it again.
+        """
+        for one in self.participants:
+            one.start()
+        self.network.join(list(self.participants))
+        for _ in range(ticks):
+            self._tick()
+            self._troubles.strike()
+            self._use()
+        self.heal()
+        while not self._is_over():
+            if self._ticks > ticks + HEALED_TICKS_MAX:
+                raise InvariantBroken(f"no good end after healing: {self._story()}")
+            self._tick()
+            self._finish_up()
+        self._check_end()
+        return self._summary()
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        self.timeline.run_until(self.timeline.now_ms + 1000)
+        self._tell_prices()
+
+    def _use(self) -> None:
+        """Have users open the channel, and then do what they like."""
+        for one in self.participants:
+            users.accept_openings(one, self.plan.policy)
+            for channel in tuple(one.channels.values()):
+                if self._rng.randrange(3) == 0:
+                    self._count_refusal(users.act(one, channel, self._rng))
+        self._open_if_none()
+
+    def _open_if_none(self) -> None:
+        if self._ticks % 30 == 5 and not any(one.channels for one in self.participants):
+            self._count_refusal(self.plan.open(1))
+
+    def _count_refusal(self, refusal: UserFault | None) -> None:
+        if refusal is not None:
+            self.refusals += 1
+            self._record(str(refusal).encode())
+
+    def _tell_prices(self) -> None:
+        """Let nodes hear, sooner or later, of every settlement that a position of theirs waits for."""
+        for one in self.participants:
+            for channel in tuple(one.channels.values()):
+                for expiry in self._expired(channel):
+                    late = strikes(self._rng, self.faults.oracle_late) and not self._is_healed
+                    if not late and self._rng.randrange(5) == 0:
+                        one.receive(ReportReceived(one.now, self.oracle.settle(expiry)))
+
+    def _expired(self, channel: Channel) -> list[UnixSeconds]:
+        known = {item.signed.report.time for item in channel.reports}
+        sheets = [channel.agreed.sheet, *(entry.sheet for entry in channel.offered)]
+        expiries = {
+            claim.instrument.expiry for sheet in sheets for claim in sheet.claims if isinstance(claim, Position)
+        }
+        return sorted(expiry for expiry in expiries - known if expiry < self.timeline.now_s)
+
+    # --- checking ---------------------------------------------------------------------------------------------------
+
+    def _record(self, data: bytes) -> None:
+        self._trace.update(self.timeline.now_ms.to_bytes(8))
+        self._trace.update(data)
+
+    def _on_pumped(self, participant: Participant) -> None:
+        self.watchdog.look_at(participant)
+
+    def _on_notice(self, participant: Participant, notice: Notify) -> None:
+        self.notices[notice.topic] = self.notices.get(notice.topic, 0) + 1
+
+    def _on_block(self) -> None:
+        head, final = self.chain.head.ledger, self.chain.final.ledger
+        check_tokens(head, self._supply)
+        self.watchdog.look_at_ledger(head, self.participants, self.chain.head.time)
+        for channel_id, account in final.accounts.items():
+            if account.is_closed and channel_id not in self._closed:
+                self._closed.add(channel_id)
+                self.watchdog.check_closed(final, channel_id)
+
+    # --- ending -----------------------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Stop all troubles."""
+        self._is_healed = True
+        self.network.heal()
+        self.chain.heal()
+        self._troubles.heal()
+
+    def _finish_up(self) -> None:
+        """Have users bring everything to an end: open if nothing ever was, resume what was restored, and close."""
+        for one in self.participants:
+            users.accept_openings(one, self.plan.policy)
+        if self._ticks % 30 == 5:
+            self._open_if_none()
+            for one in self.participants:
+                for channel in tuple(one.channels.values()):
+                    self._count_refusal(self._leave(one, channel))
+
+    def _leave(self, one: Participant, channel: Channel) -> UserFault | None:
+        at = phase(channel)
+        if at == Phase.RECOVERING:
+            return users.jump(one, channel)
+        if at != Phase.LIVE or channel.queue or users.has_claims(channel) or self._rng.randrange(3):
+            return None
+        return users.close(one, channel, alone=False)
+
+    def _is_over(self) -> bool:
+        accounts = self.chain.final.ledger.accounts
+        if not accounts or not all(account.is_closed for account in accounts.values()):
+            return False
+        return all(
+            phase(channel) == Phase.CLOSED and not channel.queue
+            for one in self.participants
+            for channel in one.channels.values()
+        )
+
+    def _check_end(self) -> None:
+        for one in self.participants:
+            one.check_replay()
+        for channel_id in self.chain.final.ledger.accounts:
+            if channel_id not in self._closed:
+                raise InvariantBroken("a channel's end was not checked")
+
+    def _story(self) -> str:
+        return "; ".join(
+            f"{one.name}: {[repr(channel) for channel in one.channels.values()] if one.is_up else 'down'}"
+            for one in self.participants
+        )
+
+    def _summary(self) -> Summary:
+        self._record(repr(sorted(self.notices.items())).encode())
+        return Summary(
+            seed=self.seed,
+            trace=self._trace.hexdigest(),
+            faults=self.faults,
+            ticks=self._ticks,
+            states_agreed=self.notices.get(Topic.AGREED, 0),
+            crashes=sum(one.crashes for one in self.participants),
+            messages=self.network.messages,
+            transactions=self.chain.transactions,
+            reorgs=self.chain.reorgs,
+            disputes=self.notices.get(Topic.DISPUTED, 0),
+            refusals=self.refusals,
+        )
