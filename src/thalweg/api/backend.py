@@ -17,7 +17,7 @@ from thalweg.instruments.report import SignedReport
 from thalweg.network.host import Host
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.node.engine import Engine
-from thalweg.units import Address, UnixSeconds
+from thalweg.units import Address, Amount, UnixSeconds
 
 LATENCIES_MAX: Final = 4096
 
@@ -77,7 +77,7 @@ class Backend(msgspec.Struct, frozen=True):
     recovering: Callable[[], bool]
     now: Callable[[], UnixSeconds]
     request: Callable[[AnyEvent], None]
-    policy: Callable[[Terms, tuple[int, ...]], Policy]
+    policy: Callable[[Terms, tuple[Amount, ...]], Policy]
     connect: Callable[[Multiaddr], None]
     quorum: Callable[[], Quorum]
 

@@ -1,26 +1,24 @@
 """The API's methods by name, and how a request finds its own. Parameters are decoded strictly; unknown ones refused."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from thalweg.api import channel_methods, node_methods, opening_methods, trade_methods
-from thalweg.api.backend import Backend
 from thalweg.api.framing import Request
 from thalweg.errors import Reason, UserFault
-
-_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 class Method(NamedTuple):
     """A method: what it takes, and what it does."""
 
     params: type[msgspec.Struct]
-    run: Callable[[Backend, Any], Awaitable[object]]
+    run: Callable[[Any, Any], Awaitable[object]]
 
 
-METHODS: dict[str, Method] = {
+Methods = Mapping[str, Method]
+METHODS: Final[Methods] = {
     name: Method(params, run)
     for module in (node_methods, opening_methods, channel_methods, trade_methods)
     for name, (params, run) in module.METHODS.items()
@@ -28,10 +26,11 @@ METHODS: dict[str, Method] = {
 
 
 class Dispatcher:
-    """Runs requests on one node."""
+    """Runs requests: finds the method, checks the parameters. `backend` is what the methods work on."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: object, methods: Methods) -> None:
         self._backend = backend
+        self._methods = methods
 
     async def __call__(self, request: Request) -> object:
         """Run a method and return its result.
@@ -39,9 +38,9 @@ class Dispatcher:
         Raises:
             UserFault: UNKNOWN_FEATURE, no such method; MALFORMED parameters; and what the method refuses.
         """
-        method = METHODS.get(request.method)
+        method = self._methods.get(request.method)
         if method is None:
-            known = ", ".join(sorted(METHODS))
+            known = ", ".join(sorted(self._methods))
             raise UserFault(Reason.UNKNOWN_FEATURE, f"there is no method {request.method!r}; there are {known}")
         try:
             params = msgspec.convert(request.params, method.params)

@@ -8,7 +8,6 @@ from thalweg.channel.effects import Notify, Topic
 from thalweg.errors import PeerFault, Reason, Unavailable, UserFault
 from thalweg.units import ChannelId
 
-
 _NONE: Final = ChannelId(b"")
 
 

@@ -1,0 +1,337 @@
+"""`thalweg up`: one node, composed. Real adapters around the engine, in one asyncio process.
+
+Order: data folder (lock, keys, journal, signer), chain, host, engine, API, then the links. It is ready before the
+chain has answered; what needs the chain waits for it. The end is orderly on SIGINT and SIGTERM and crash-only
+otherwise: whatever was acknowledged is in the journal.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from thalweg.api.backend import Asset, Backend, Counters
+from thalweg.api.endpoint import Endpoint, new_token, remove_endpoint, write_endpoint
+from thalweg.api.methods import METHODS, Dispatcher
+from thalweg.api.outcomes import Outcomes
+from thalweg.api.server import serve_api
+from thalweg.app.clock import NodeClock
+from thalweg.app.driver import Driver
+from thalweg.app.funding import Funding
+from thalweg.app.logs import start_logging, stop_logging
+from thalweg.app.outward import OutwardChain
+from thalweg.app.quorum import QuorumReader
+from thalweg.app.reports import ReportKeeper
+from thalweg.app.settings import Deployment, LinkBook, folder_deployment, parse_address, read_links, write_links
+from thalweg.app.stopping import Stop, plain_errors
+from thalweg.app.strategy import Autopilot, Strategy
+from thalweg.chain.evm import EvmChain
+from thalweg.channel.effects import Notify, Topic
+from thalweg.channel.events import (
+    AnyEvent,
+    ChainReported,
+    LinkDown,
+    LinkUp,
+    Policy,
+    ReportReceived,
+)
+from thalweg.channel.onchain import BlockObserved
+from thalweg.channel.state import Channel
+from thalweg.channel.terms import Terms
+from thalweg.codec import Domain
+from thalweg.crypto import address_of
+from thalweg.errors import Reason, Unavailable, UserFault
+from thalweg.network.host import Host
+from thalweg.network.limits import Limits
+from thalweg.network.multiaddr import Multiaddr
+from thalweg.network.peer_id import PeerId
+from thalweg.node.engine import Engine
+from thalweg.node.state import Identity, Node
+from thalweg.storage import Opened, Standing, adopt, open_folder
+from thalweg.units import Address, Amount, UnixSeconds
+
+WANTS_EVERY_S: Final = 0.1  # how soon a new position is known to the oracles
+_log: Final = logging.getLogger(__name__)
+
+
+class NodeOptions(msgspec.Struct, frozen=True):
+    """How to run a node. `undecided_max` None: twice what the channel was funded with."""
+
+    folder: Path
+    password: str
+    version: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    api_port: int = 0
+    peers: tuple[str, ...] = ()
+    oracles: tuple[str, ...] = ()
+    answer_s: int = 60
+    challenge_s: int = 60
+    strategy: Strategy = Strategy()
+    attached: bool = False
+    verbose: bool = False
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a node tells when it is ready."""
+
+    peer: str
+    api: str
+    recovering: bool
+
+
+async def run_node(options: NodeOptions, on_ready: Callable[[Ready], None]) -> None:
+    """Run a node until it is told to stop.
+
+    Raises:
+        UserFault: the folder, the password, the settings or the chain are wrong; nothing was changed.
+        Unavailable: the disk failed or is full.
+        InvariantBroken: the node stopped because going on would be wrong.
+    """
+    deployment = folder_deployment(options.folder)
+    with ExitStack() as stack:
+        opened = open_folder(options.folder, options.password)
+        stack.callback(opened.close)
+        start_logging(options.folder, verbose=options.verbose)
+        stack.callback(stop_logging)
+        links = _remembered(options)
+        stop = Stop()
+        with plain_errors(), stop.on_signals(attached=options.attached):
+            node = _Running(options, deployment, opened, links, stop)
+            await node.run(on_ready)
+
+
+def _remembered(options: NodeOptions) -> LinkBook:
+    """Return the links of the last start and those asked for now, and remember them all."""
+    known = read_links(options.folder)
+    links = LinkBook(_merged(known.peers, options.peers), _merged(known.oracles, options.oracles))
+    if links != known:
+        write_links(options.folder, links)
+    return links
+
+
+def _merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses by peer, the newest of each, checked."""
+    by_peer: dict[PeerId, str] = {}
+    for text in (*known, *more):
+        address = Multiaddr.parse(text)
+        if address.peer is None:
+            raise UserFault(Reason.MALFORMED, f"{text} does not say who is there; append /p2p/ and the peer's id")
+        by_peer[address.peer] = str(address)
+    return tuple(by_peer.values())
+
+
+class _Running:
+    """A node's parts, wired. Made once an event loop runs."""
+
+    def __init__(
+        self, options: NodeOptions, deployment: Deployment, opened: Opened, links: LinkBook, stop: Stop
+    ) -> None:
+        self._options = options
+        self._deployment = deployment
+        self._opened = opened
+        self._links = links
+        self._stop = stop
+        self._tokens = deployment.tokens()
+        self._oracle = parse_address(deployment.oracle)
+        self._oracle_peers = {Multiaddr.parse(text).peer for text in links.oracles}
+        self._recovering = opened.standing == Standing.RECOVERING
+        self._news = asyncio.Event()  # positions may have changed
+        self._outcomes, self._counters = Outcomes(), Counters()
+        self._driver = Driver(stop.crash)
+        self._clock = NodeClock(self._driver.wake)
+        self._outward = OutwardChain(
+            self._counters, lambda event: self._receive(partial(ChainReported, event=event)), self._on_block
+        )
+        self._chain = EvmChain(
+            deployment.profile(), opened.keys.wallet.secret, self._outward.heard, resume_block=deployment.block
+        )
+        self._funding = Funding(
+            opened.keys.wallet, self._chain, self._clock.now, self._driver.receive, self._outward.submit_now
+        )
+        self._outward.attach(self._chain, self._funding.top_up)
+        self._host = Host(
+            opened.keys.node,
+            agent=f"thalweg/{options.version}",
+            limits=Limits(),
+            on_link_up=self._on_link_up,
+            on_link_down=self._on_link_down,
+            on_message=self._on_message,
+        )
+        self._quorum = QuorumReader(self._chain.rpc, deployment.chain_id, self._oracle)
+        self._reports = ReportKeeper(
+            self._oracle, self._quorum, lambda signed: self._receive(partial(ReportReceived, report=signed))
+        )
+        self._driver.drive(self._engine())
+        self._backend = self._make_backend()
+        self._autopilot = Autopilot(options.strategy, self._backend, stop.crash)
+
+    # -- making ------------------------------------------------------------------------------------------------------
+
+    def _engine(self) -> Engine:
+        identity = self._identity()
+        engine = Engine(
+            Node(identity),
+            self._opened.journal,
+            self._opened.signer,
+            self._funding,
+            self._host,
+            self._outward,
+            self._clock,
+            self._on_notice,
+        )
+        if engine.node.identity != identity:
+            raise UserFault(
+                Reason.WRONG_CONTRACT,
+                f"the journal in {self._options.folder} is of another chain, contract or key than its settings: "
+                "bring back the deployment file it was started with, or use another folder",
+            )
+        return engine
+
+    def _identity(self) -> Identity:
+        profile, wallet = self._deployment.profile(), address_of(self._opened.keys.wallet.public_key)
+        return Identity(
+            peer=bytes(self._host.peer_id),
+            address=self._opened.signer.address(),
+            payout=wallet,
+            payer=wallet,
+            chain_id=profile.chain_id,
+            contract=profile.adjudicator,
+            separator=Domain(profile.chain_id, profile.adjudicator).separator(),
+        )
+
+    def _make_backend(self) -> Backend:
+        assets: dict[Address, Asset] = {asset.address: asset for asset in self._tokens}
+        return Backend(
+            version=self._options.version,
+            engine=self._driver.engine,
+            host=self._host,
+            chain=self._chain,
+            outcomes=self._outcomes,
+            counters=self._counters,
+            reports=self._reports,
+            assets=assets,
+            settlement=self._tokens[0],
+            oracle=self._oracle,
+            recovering=lambda: self._recovering,
+            now=self._clock.now,
+            request=self._driver.engine.request,
+            policy=self._policy,
+            connect=self._connect,
+            quorum=self._quorum.quorum,
+        )
+
+    def _policy(self, terms: Terms, amounts: tuple[Amount, ...]) -> Policy:
+        assets = len(terms.assets)
+        return Policy(
+            undecided_max=tuple(Amount(2 * sum(amounts[asset::assets])) for asset in range(assets)),
+            answer_s=self._options.answer_s,
+            challenge_s=self._options.challenge_s,
+            quorum=self._quorum.quorum(),
+        )
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def _receive(self, make: Callable[[UnixSeconds], AnyEvent]) -> None:
+        self._driver.receive(make(self._clock.now()))
+
+    def _on_block(self, block: BlockObserved) -> None:
+        self._clock.observe_block(block.time)
+
+    def _on_link_up(self, peer: PeerId) -> None:
+        if peer not in self._oracle_peers:
+            self._receive(partial(LinkUp, peer=bytes(peer)))
+
+    def _on_link_down(self, peer: PeerId, why: str) -> None:
+        if peer not in self._oracle_peers:
+            self._receive(partial(LinkDown, peer=bytes(peer), detail=why))
+
+    def _on_message(self, peer: PeerId, data: bytes) -> None:
+        if peer not in self._oracle_peers:
+            self._counters.messages_received += 1
+            self._driver.receive_message(bytes(peer), data)
+
+    def _on_notice(self, notice: Notify) -> None:
+        self._outcomes.tell(notice)
+        self._autopilot.tell(notice)
+        if notice.topic == Topic.AGREED:
+            self._news.set()
+        else:
+            about = notice.channel_id.hex()[:16]
+            _log.info("%s %s %s %s", notice.topic, about, notice.reason or "", notice.detail)
+        if self._recovering and notice.topic in (Topic.AGREED, Topic.CLOSED):
+            self._adopt_if_whole()
+
+    def _adopt_if_whole(self) -> None:
+        """Make a restored journal the keystore's own once no channel depends on what it has forgotten."""
+        if not any(_is_behind(channel) for channel in self._driver.engine.node.channels.values()):
+            adopt(self._opened.folder, self._opened.journal.identity)
+            self._recovering = False
+            _log.info("every channel is closed or has resumed: the restored journal is this node's own now")
+
+    def _connect(self, address: Multiaddr) -> None:
+        assert address.peer is not None, "the API asks for addresses that name their peer"
+        self._host.keep(address.peer, address)
+        links = LinkBook(_merged(self._links.peers, (str(address),)), self._links.oracles)
+        if links != self._links:
+            write_links(self._options.folder, links)
+            self._links = links
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    async def run(self, on_ready: Callable[[Ready], None]) -> None:
+        """Serve until told to stop."""
+        await self._check_chain()
+        address = await self._host.listen(self._options.host, self._options.port)
+        token = new_token()
+        dispatch = Dispatcher(self._backend, METHODS)
+        async with serve_api(dispatch, token, self._stop.crash, port=self._options.api_port) as url:
+            self._driver.engine.start(recovering=self._recovering)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    serving = self._start(tasks)
+                    write_endpoint(self._options.folder, Endpoint(url, token, os.getpid()))
+                    on_ready(Ready(str(address), url, self._recovering))
+                    await self._stop.wait()
+                    await self._host.aclose()
+                    for task in serving:
+                        task.cancel()
+            finally:
+                remove_endpoint(self._options.folder)
+                self._clock.close()
+                await self._chain.close()
+
+    def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        for text in self._links.peers:
+            peer_address = Multiaddr.parse(text)
+            assert peer_address.peer is not None, "checked when it was remembered"
+            self._host.keep(peer_address.peer, peer_address)
+        tasks.create_task(self._host.run())
+        oracles = [self._reports.follow(self._host, Multiaddr.parse(text)) for text in self._links.oracles]
+        lasting = (self._chain.run(), self._funding.run(), self._quorum.run(), self._follow_positions(), *oracles)
+        return [tasks.create_task(work) for work in lasting]
+
+    async def _check_chain(self) -> None:
+        """Refuse a wrong chain; one that is away is waited for."""
+        try:
+            async with asyncio.timeout(1.0):
+                await self._chain.check()
+        except (Unavailable, TimeoutError) as error:
+            _log.warning("the chain does not answer yet; this node goes on without it: %s", error)
+
+    async def _follow_positions(self) -> None:
+        while True:
+            self._reports.want(list(self._driver.engine.node.channels.values()))
+            await self._news.wait()
+            self._news.clear()
+            await asyncio.sleep(WANTS_EVERY_S)
+
+
+def _is_behind(channel: Channel) -> bool:
+    return channel.recovering and not channel.head.closed
