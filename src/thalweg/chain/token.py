@@ -15,9 +15,7 @@ from thalweg.units import NATIVE, Address, Amount, Hash, UnixSeconds
 
 DECIMALS_MAX: Final = 77  # 10**77 is the last power of ten in a word
 NATIVE_DECIMALS: Final = 18
-PERMIT_TYPE: Final = type_hash(
-    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-)
+PERMIT_TYPE: Final = type_hash("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 
 
 async def balance(rpc: Rpc, token: Address, owner: Address) -> Amount:
