@@ -46,6 +46,9 @@ bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, rep
 artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/artefacts
 	$(BIN)/python -m thalweg.contracts.build
 
+anvil: ## A second EVM for the chain adapter's tests (needs npm)
+	cd tests/integration/chain/anvil && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --group dev --generate-hashes -q --no-annotate --no-header -o requirements/dev.lock
