@@ -163,8 +163,8 @@ class Party:
             self.keys.node,
             agent="thalweg-bench",
             limits=Limits(),
-            on_link_up=lambda peer: self._receive(LinkUp(Wall().now(), peer)),
-            on_link_down=lambda peer, why: self._receive(LinkDown(Wall().now(), peer, why)),
+            on_link_up=lambda peer: self._receive(LinkUp(Wall().now(), bytes(peer))),
+            on_link_down=lambda peer, why: self._receive(LinkDown(Wall().now(), bytes(peer), why)),
             on_message=self._on_message,
         )
         self.engine = make_engine(
@@ -177,7 +177,7 @@ class Party:
         self.pump_soon()
 
     def _on_message(self, peer: bytes, data: bytes) -> None:
-        self.engine.receive_message(peer, data)
+        self.engine.receive_message(bytes(peer), data)
         self.pump_soon()
 
     def _later(self, call: Callable[[], None]) -> None:

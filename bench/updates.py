@@ -141,6 +141,7 @@ async def measure_updates(folder: Path) -> dict[str, float]:
         async with asyncio.TaskGroup() as group:
             await alice.party.host.listen("127.0.0.1", 0)
             running = group.create_task(alice.party.host.run())
+            await asyncio.sleep(0)  # the host must run before it dials
             peer = await alice.party.host.dial(address)
             await alice.open(bytes(peer))
             figures = await _serial(alice)
