@@ -1,4 +1,4 @@
-"""Puts Thalweg on a chain, with a token to try it out: what `thalweg chain`, `deploy` and the demonstration do first."""
+"""Puts Thalweg on a chain, with a token to try it out: what `thalweg chain`, `deploy` and `demo` do first."""
 
 from collections.abc import Sequence
 from typing import Final

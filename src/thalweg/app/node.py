@@ -28,7 +28,7 @@ from thalweg.app.logs import start_logging, stop_logging
 from thalweg.app.outward import OutwardChain
 from thalweg.app.quorum import QuorumReader
 from thalweg.app.reports import ReportKeeper
-from thalweg.app.settings import Deployment, LinkBook, folder_deployment, parse_address, read_links, write_links
+from thalweg.app.settings import Deployment, LinkBook, folder_deployment, merged, parse_address, read_links, write_links
 from thalweg.app.stopping import Stop, plain_errors
 from thalweg.app.strategy import Autopilot, Strategy
 from thalweg.chain.evm import EvmChain
@@ -110,21 +110,10 @@ async def run_node(options: NodeOptions, on_ready: Callable[[Ready], None]) -> N
 def _remembered(options: NodeOptions) -> LinkBook:
     """Return the links of the last start and those asked for now, and remember them all."""
     known = read_links(options.folder)
-    links = LinkBook(_merged(known.peers, options.peers), _merged(known.oracles, options.oracles))
+    links = LinkBook(merged(known.peers, options.peers), merged(known.oracles, options.oracles))
     if links != known:
         write_links(options.folder, links)
     return links
-
-
-def _merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    """Return addresses by peer, the newest of each, checked."""
-    by_peer: dict[PeerId, str] = {}
-    for text in (*known, *more):
-        address = Multiaddr.parse(text)
-        if address.peer is None:
-            raise UserFault(Reason.MALFORMED, f"{text} does not say who is there; append /p2p/ and the peer's id")
-        by_peer[address.peer] = str(address)
-    return tuple(by_peer.values())
 
 
 class _Running:
@@ -278,7 +267,7 @@ class _Running:
     def _connect(self, address: Multiaddr) -> None:
         assert address.peer is not None, "the API asks for addresses that name their peer"
         self._host.keep(address.peer, address)
-        links = LinkBook(_merged(self._links.peers, (str(address),)), self._links.oracles)
+        links = LinkBook(merged(self._links.peers, (str(address),)), self._links.oracles)
         if links != self._links:
             write_links(self._options.folder, links)
             self._links = links

@@ -12,6 +12,8 @@ import msgspec
 from thalweg.api.backend import Asset
 from thalweg.chain.profile import ChainProfile
 from thalweg.errors import Reason, UserFault
+from thalweg.network.multiaddr import Multiaddr
+from thalweg.network.peer_id import PeerId
 from thalweg.storage.folder import read_whole, write_whole
 from thalweg.units import Address
 
@@ -153,3 +155,18 @@ def read_links(folder: Path) -> LinkBook:
 def write_links(folder: Path, links: LinkBook) -> None:
     """Remember a node's links."""
     write_whole(folder / LINKS_FILE, msgspec.json.format(msgspec.json.encode(links), indent=2) + b"\n")
+
+
+def merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses by peer, the newest of each.
+
+    Raises:
+        UserFault: MALFORMED, one is no address that names its peer.
+    """
+    by_peer: dict[PeerId, str] = {}
+    for text in (*known, *more):
+        address = Multiaddr.parse(text)
+        if address.peer is None:
+            raise UserFault(Reason.MALFORMED, f"{text} does not say who is there; append /p2p/ and the peer's id")
+        by_peer[address.peer] = str(address)
+    return tuple(by_peer.values())

@@ -16,7 +16,7 @@ from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, TakeRequested
 from thalweg.channel.operations import Offer
 from thalweg.channel.state import Channel
-from thalweg.errors import Reason, ThalwegError
+from thalweg.errors import ThalwegError
 from thalweg.market.smiles import Market
 from thalweg.units import SCALE, Amount, UnixSeconds, mul_div_down, mul_div_toward_zero
 
@@ -87,7 +87,7 @@ class Autopilot:
         slack = mul_div_down(worth, self._strategy.edge_ppm, PPM)
         if gain + slack >= 0:
             return TakeRequested(now, request, channel.id, offer.id)
-        why = f"{Reason.NO_CONSENT}: worse than my model's price by more than the edge"
+        why = "worse than my model's price by more than my edge"
         return TakeRequested(now, request, channel.id, offer.id, accept=False, detail=why)
 
 

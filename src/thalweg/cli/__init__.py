@@ -1,1 +1,5 @@
-"""The thalweg command."""
+"""The `thalweg` command."""
+
+from thalweg.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,49 @@
+"""The `thalweg` command: which commands there are. What they do is imported when they are called."""
+
+import typer
+
+from thalweg.cli import channel_commands as channel
+from thalweg.cli import demo_command, store_commands
+from thalweg.cli import node_commands as node
+
+
+def _application() -> typer.Typer:
+    app = typer.Typer(
+        name="thalweg",
+        help="Trade options directly with each other, over channels on an EVM chain.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command("demo", rich_help_panel="Start here")(demo_command.demo)
+    for name, run in (
+        ("init", node.init), ("up", node.up), ("chain", node.chain), ("deploy", node.deploy), ("oracle", node.oracle),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Run")(run)
+    for name, ask in (
+        ("status", channel.status), ("peers", channel.peers), ("connect", channel.connect),
+        ("reports", channel.reports), ("counters", channel.counters),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Look at a running node")(ask)
+    for name, act in (
+        ("open", channel.open_channel), ("proposals", channel.proposals), ("accept", channel.accept),
+        ("decline", channel.decline), ("channels", channel.channels), ("pay", channel.pay),
+        ("deposit", channel.deposit), ("withdraw", channel.withdraw), ("resume", channel.resume),
+        ("close", channel.close),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Channels")(act)
+    for name, deal in (
+        ("trade", channel.trade), ("offers", channel.offers), ("take", channel.take), ("positions", channel.positions),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Trades")(deal)
+    for name, store in (
+        ("backup", store_commands.backup), ("restore", store_commands.restore), ("version", store_commands.version),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Files")(store)
+    return app
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    _application()()
