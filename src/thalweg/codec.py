@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from thalweg.crypto import keccak
-from thalweg.errors import PeerFault, Reason
+from thalweg.errors import PeerFault, Reason, RuleBroken
 from thalweg.units import Address, Hash
 
 _T = TypeVar("_T")
@@ -22,9 +22,16 @@ ORACLE_NAME: Final = "Thalweg Oracle"
 
 
 def word(value: int | bytes) -> bytes:
-    """Return one 32-byte word: integers in two's complement, bytes (addresses, hashes) padded on the left."""
+    """Return one 32-byte word: integers in two's complement, bytes (addresses, hashes) padded on the left.
+
+    Raises:
+        RuleBroken: OVERFLOW, for an integer of more than 256 bits.
+    """
     if isinstance(value, int):
-        return value.to_bytes(32, signed=value < 0)
+        try:
+            return value.to_bytes(32, signed=value < 0)
+        except OverflowError as error:
+            raise RuleBroken(Reason.OVERFLOW, "a number has more than 256 bits") from error
     return value.rjust(32, b"\0")
 
 

@@ -13,7 +13,7 @@ from thalweg.channel.operations import (
     Withdraw,
 )
 from thalweg.channel.state import Channel
-from thalweg.errors import Reason, RuleBroken
+from thalweg.errors import PeerFault, Reason, RuleBroken
 from thalweg.instruments.quorum import verify_report
 from thalweg.units import UnixSeconds
 
@@ -86,4 +86,7 @@ class Consent:
         if signed.oracle != self._channel.terms.oracle:
             raise RuleBroken(Reason.BAD_REPORT, "the report is not by this channel's oracle")
         quorum = self._channel.policy.quorum
-        verify_report(signed, quorum.signers, quorum.threshold, quorum.separator)
+        try:
+            verify_report(signed, quorum.signers, quorum.threshold, quorum.separator)
+        except PeerFault as fault:
+            raise RuleBroken(fault.reason, fault.detail) from fault

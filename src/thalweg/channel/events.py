@@ -23,11 +23,21 @@ class Event(msgspec.Struct, frozen=True, tag=True):
     now: UnixSeconds
 
 
+class SignedMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest version that the signer says it signed in a channel."""
+
+    channel_id: ChannelId
+    version: Version
+
+
 class Started(Event, frozen=True, tag=True):
-    """The node is up; replay has ended. `recovering`: the journal is not the keystore's own."""
+    """The node is up; replay has ended. `recovering`: the journal is not the keystore's own.
+
+    `marks` names the channels in which the signer has signed more than the journal knows.
+    """
 
     recovering: bool = False
-    behind: tuple[ChannelId, ...] = ()
+    marks: tuple[SignedMark, ...] = ()
 
 
 class LinkUp(Event, frozen=True, tag=True):

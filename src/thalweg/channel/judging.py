@@ -1,9 +1,9 @@
 """What to do on chain, derived from the chain's view and my newest agreed state: nothing here remembers steps.
 
 Called after everything that may change the answer; at most one call a channel is under way. A dispute below my newest
-agreed state is answered at once, whoever started it; after the deadline the positions whose price is known are
-settled in order, and with the last one everybody is paid. If the view changes under us (a reorganisation, the other
-side was faster), the next answer is simply another one.
+agreed state is answered at once, whoever started it, and still a little past the deadline: my clock may be fast. After
+the deadline the positions whose price is known are settled in order, and with the last one everybody is paid. If the
+view changes under us (a reorganisation, the other side was faster), the next answer is simply another one.
 """
 
 from typing import Final, TypeVar
@@ -25,6 +25,7 @@ from thalweg.channel.onchain import (
     RespondState,
     SettleClaims,
 )
+from thalweg.channel.queueing import refuse_own
 from thalweg.channel.sheet import ChannelState, Sheet, empty_sheet
 from thalweg.channel.state import (
     Agreed,
@@ -33,12 +34,13 @@ from thalweg.channel.state import (
     Leaving,
     Offered,
     Phase,
+    Step,
     is_final,
     make_state,
     phase,
     shown,
 )
-from thalweg.channel.updating import Step
+from thalweg.errors import Reason, RuleBroken
 from thalweg.instruments.report import Mark, Settlement, SignedReport
 from thalweg.units import ZERO_HASH, Signature, UnixSeconds, Version
 
@@ -89,7 +91,7 @@ def _in_dispute(channel: Channel, dispute: Dispute, now: UnixSeconds) -> Step:
     if channel.agreed.version > dispute.version:
         if is_final(channel.agreed):
             return _close(channel, now)
-        if now <= dispute.deadline:
+        if now <= dispute.deadline + channel.policy.clock_skew_s and not dispute.progress.released:
             return submit(channel, RespondState(channel.terms, shown(channel.agreed)))
     turn = dispute.deadline + (0 if dispute.challenger == channel.seat else GRACE_S)
     return _settle(channel, dispute, now) if now > turn else Step(channel)
@@ -203,6 +205,8 @@ def on_observed(channel: Channel, event: ChannelObserved) -> Step:
         effects.append(Notify(Topic.DISPUTED, channel.id, version=new.version, detail=f"deadline {new.deadline}"))
     if after == Phase.CLOSED and before != Phase.CLOSED:
         effects.append(Notify(Topic.CLOSED, channel.id, version=channel.agreed.version))
+        channel, refused = refuse_own(channel, RuleBroken(Reason.WRONG_PHASE, "the channel is closed"))
+        effects.extend(refused)
     return Step(channel, tuple(effects))
 
 

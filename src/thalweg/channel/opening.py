@@ -19,8 +19,10 @@ from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, RuleBroken, UserFault, blame
 from thalweg.units import AMOUNT_MAX, NATIVE, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds
 
+FORGET_S: Final = 3600  # past its deadline, until an opening that the chain never showed is forgotten
 DEADLINE_MAX_S: Final = 3600  # a funding signature is an option on the signer's money: keep it short
 CHALLENGE_PERIOD_S_MAX: Final = 30 * 86_400
+_HASH_BYTES: Final = 32
 
 
 class Authorization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +74,7 @@ def propose(event: OpenRequested, separator: Hash, me: Address) -> Progress:
         raise blame(broken, peer=False) from broken
     if opening.seat != SEQUENCER:
         raise UserFault(Reason.NOT_SEQUENCER, "who proposes a channel takes seat 0")
+    _check_policy(opening.terms, event.policy)
     opening = msgspec.structs.replace(opening, policy=event.policy, request=event.request)
     sends = tuple(SendMessage(peer, proposal) for peer in event.peers[1:])
     accepted = Notify(Topic.ACCEPTED, opening.id, request=event.request)
@@ -103,8 +106,12 @@ def _opening(message: ChannelProposed, separator: Hash, me: Address, now: UnixSe
         raise RuleBroken(Reason.MALFORMED, "one amount a participant and asset, one payer a participant")
     if len(message.peers) != seats or len(set(message.peers)) != seats:
         raise RuleBroken(Reason.MALFORMED, "one distinct peer a participant")
-    if any(not 0 <= amount <= AMOUNT_MAX for amount in message.amounts):
-        raise RuleBroken(Reason.OVERFLOW, f"an amount is not in 0..{AMOUNT_MAX}")
+    if any(amount < 0 for amount in message.amounts):
+        raise RuleBroken(Reason.NEGATIVE, "an amount is negative")
+    if any(sum(message.amounts[asset :: len(terms.assets)]) > AMOUNT_MAX for asset in range(len(terms.assets))):
+        raise RuleBroken(Reason.OVERFLOW, f"at most {AMOUNT_MAX} of an asset fit into a channel")
+    if len(message.secret) != _HASH_BYTES or any(len(payer) != len(NATIVE) for payer in message.payers):
+        raise RuleBroken(Reason.MALFORMED, "the secret has 32 bytes, a payer 20")
     if not now < message.deadline <= now + DEADLINE_MAX_S:
         raise RuleBroken(Reason.EXPIRED, f"the deadline must be within {DEADLINE_MAX_S} s from now")
     return Opening(
@@ -140,14 +147,27 @@ def check_terms(terms: Terms) -> None:
         raise RuleBroken(Reason.MALFORMED, f"the challenge period is 1 to {CHALLENGE_PERIOD_S_MAX} s")
     if terms.close_out != CloseOut.EXPIRY:
         raise RuleBroken(Reason.UNKNOWN_FEATURE, "close-out at the mark is not supported yet")
-    if any(len(address) != len(NATIVE) for address in (*terms.participants, *terms.payouts, *terms.assets)):
-        raise RuleBroken(Reason.MALFORMED, "an address has 20 bytes")
+    addresses = (*terms.participants, *terms.payouts, *terms.assets, terms.oracle)
+    if any(len(address) != len(NATIVE) for address in addresses) or len(terms.risk_params_hash) != _HASH_BYTES:
+        raise RuleBroken(Reason.MALFORMED, "an address has 20 bytes, a hash 32")
+    if not (0 <= terms.exit_spread < 2**64 and 0 <= terms.nonce < 2**256):
+        raise RuleBroken(Reason.OVERFLOW, "the exit spread has 64 bits, the nonce 256")
 
 
 def accept(opening: Opening, policy: Policy) -> Progress:
-    """The user agrees: his wallet signs his share."""
+    """The user agrees: his wallet signs his share.
+
+    Raises:
+        UserFault: the policy does not fit the terms.
+    """
+    _check_policy(opening.terms, policy)
     opening = msgspec.structs.replace(opening, policy=policy)
     return Progress(opening, effects=(_authorize(opening),))
+
+
+def _check_policy(terms: Terms, policy: Policy) -> None:
+    if len(policy.undecided_max) != len(terms.assets):
+        raise UserFault(Reason.MALFORMED, f"undecided_max needs one amount an asset, {len(terms.assets)} of them")
 
 
 def decline(opening: Opening, detail: str) -> Progress:
@@ -170,9 +190,9 @@ def on_authorized(opening: Opening, event: FundingAuthorized) -> Progress:
     own = Authorization(event.signature, event.pulls)
     opening = _with(opening, opening.seat, own)
     channel = new_channel(opening.separator, opening.terms, opening.seat, opening.peers, opening.secret, policy)
+    channel = msgspec.structs.replace(channel, open_by=opening.deadline)
     if opening.seat != SEQUENCER:
-        message = ChannelAccepted(opening.id, own.signature, own.pulls)
-        return Progress(None, channel, (Watch(opening.id), SendMessage(opening.peers[SEQUENCER], message)))
+        return Progress(opening, channel, (Watch(opening.id), *accepted(opening)))
     given = [item for item in opening.authorizations if item is not None]
     call = OpenChannel(
         terms=opening.terms,
@@ -185,6 +205,22 @@ def on_authorized(opening: Opening, event: FundingAuthorized) -> Progress:
     submit = Submit(f"{opening.id.hex()}/open", call)
     channel = msgspec.structs.replace(channel, calls=(submit,))
     return Progress(None, channel, (Watch(opening.id), submit))
+
+
+def accepted(opening: Opening) -> tuple[Effect, ...]:
+    """Return my acceptance, once more where the proposer has missed it; nothing before my wallet has signed."""
+    own = opening.authorizations[opening.seat]
+    if own is None or opening.seat == SEQUENCER:
+        return ()
+    message = ChannelAccepted(opening.id, own.signature, own.pulls)
+    return (SendMessage(opening.peers[SEQUENCER], message),)
+
+
+def restart(opening: Opening) -> tuple[Effect, ...]:
+    """Return what to ask of my wallet again: a crash came in between."""
+    missing = [seat for seat, given in enumerate(opening.authorizations) if given is None]
+    mine = opening.seat in missing and opening.policy is not None
+    return (_authorize(opening),) if mine and (opening.seat != SEQUENCER or len(missing) == 1) else ()
 
 
 def _failed(opening: Opening, error: str) -> Progress:

@@ -28,10 +28,21 @@ from thalweg.channel.operations import (
     Offer,
     SettlePositions,
 )
-from thalweg.channel.state import SEQUENCER, Channel, Leaving, Phase, is_final, newest, phase
-from thalweg.channel.updating import Step, queue_operations
-from thalweg.errors import PeerFault, Reason, RuleBroken, UserFault, blame
-from thalweg.units import AMOUNT_MAX, Amount, AssetIndex, Seat, Signature, UnixSeconds
+from thalweg.channel.queueing import queue_operations
+from thalweg.channel.state import (
+    QUEUE_MAX,
+    SEQUENCER,
+    Channel,
+    Leaving,
+    Phase,
+    Step,
+    is_final,
+    newest,
+    phase,
+    version_max,
+)
+from thalweg.errors import PeerFault, Reason, RuleBroken, UserFault
+from thalweg.units import AMOUNT_MAX, VERSION_FINAL, Amount, AssetIndex, Seat, Signature, UnixSeconds
 
 OWN_VALID_S: Final = 3600  # how long what the node asks for by itself may wait
 
@@ -58,10 +69,7 @@ def on_operations(channel: Channel, event: OperationsRequested) -> Step:
     """Take the user's operations."""
     leaving = all(isinstance(operation, Jump | Close) for operation in event.operations)
     _check_usable(channel, recovering_too=leaving)
-    try:
-        return enqueue(channel, event.operations, event.request)
-    except RuleBroken as broken:
-        raise blame(broken, peer=False) from broken
+    return enqueue(channel, event.operations, event.request)
 
 
 def _check_usable(channel: Channel, *, recovering_too: bool = False) -> None:
@@ -70,6 +78,8 @@ def _check_usable(channel: Channel, *, recovering_too: bool = False) -> None:
         raise UserFault(Reason.RECOVERING, "this journal is a restored one: resume the channel by a jump, or close it")
     if at not in (Phase.LIVE, Phase.RECOVERING) or is_final(newest(channel)):
         raise UserFault(Reason.WRONG_PHASE, f"the channel is {at}; nothing more can be agreed in it")
+    if version_max(channel) == VERSION_FINAL:
+        raise UserFault(Reason.WRONG_PHASE, "the final state is signed already; wait for the others, or close alone")
 
 
 # --- trades ---------------------------------------------------------------------------------------------------------
@@ -87,10 +97,7 @@ def on_offer(channel: Channel, event: OfferRequested) -> Step:
     trial = AddPositions(
         offer.taker, sheet.numbers[offer.taker] + 1, offer.valid_until, offer.maker, offer.id, offer.legs
     )
-    try:
-        Draft(channel.terms, sheet, event.now).apply(trial)
-    except RuleBroken as broken:
-        raise blame(broken, peer=False) from broken
+    Draft(channel.terms, sheet, event.now).apply(trial)
     channel = msgspec.structs.replace(channel, offers=(*channel.offers, offer))
     return Step(
         channel,
@@ -216,11 +223,11 @@ def on_close(channel: Channel, event: CloseRequested) -> Step:
 def count_and_settle(channel: Channel, now: UnixSeconds) -> Step:
     """Queue what follows from the chain and the oracle: final deposits to count, expired positions to settle."""
     channel = prune_reports(channel)
-    if phase(channel) != Phase.LIVE or is_final(newest(channel)) or now < channel.ask_after:
+    if phase(channel) != Phase.LIVE or version_max(channel) == VERSION_FINAL or now < channel.ask_after:
         return Step(channel)
     valid_until = UnixSeconds(now + OWN_VALID_S)
     wanted = [*_deposits(channel, valid_until), *_settlements(channel, valid_until)]
-    if not wanted:
+    if not wanted or len(channel.queue) + len(wanted) > QUEUE_MAX:
         return Step(channel)
     channel = msgspec.structs.replace(channel, ask_after=UnixSeconds(now + RETRY_S))
     return enqueue(channel, wanted)
@@ -243,7 +250,7 @@ def _deposits(channel: Channel, valid_until: UnixSeconds) -> Iterable[AnyOperati
 def _settlements(channel: Channel, valid_until: UnixSeconds) -> Iterable[AnyOperation]:
     if channel.seat != SEQUENCER:
         return
-    waiting = {item.report.report.time for item in channel.queue if isinstance(item, SettlePositions)}
+    waiting = {item.report.report for item in channel.queue if isinstance(item, SettlePositions)}
     due = {
         (claim.instrument.feed, claim.instrument.expiry)
         for claim in newest(channel).sheet.claims
@@ -251,5 +258,5 @@ def _settlements(channel: Channel, valid_until: UnixSeconds) -> Iterable[AnyOper
     }
     for known in channel.reports:
         report = known.signed.report
-        if (report.feed, report.time) in due and report.time not in waiting and not report.is_void:
+        if (report.feed, report.time) in due and report not in waiting and not report.is_void:
             yield SettlePositions(channel.seat, 0, valid_until, known.signed)

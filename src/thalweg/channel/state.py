@@ -5,12 +5,12 @@ lack somebody's; until one is agreed, any prefix of them may turn out to be the 
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from thalweg.channel import hashes
-from thalweg.channel.effects import Submit
+from thalweg.channel.effects import Effect, Submit
 from thalweg.channel.events import Policy
 from thalweg.channel.onchain import Shown, View
 from thalweg.channel.operations import AnyOperation, Offer
@@ -32,7 +32,7 @@ SEQUENCER: Final = Seat(0)
 PIPELINE_MAX: Final = 8  # states offered, not agreed and not refused
 OFFERED_MAX: Final = 64  # with the refused ones
 QUEUE_MAX: Final = 65_536  # operations waiting
-EARLY_MAX: Final = 64  # countersignatures that came before their state
+EARLY_MAX: Final = 16  # countersignatures of one participant that came before their state
 NO_SIGNATURE: Final = Signature(b"")
 
 
@@ -111,7 +111,10 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `queue` holds, at the sequencer, what goes into the next states, and elsewhere what was sent to it and is not
     included yet. `synced` says by seat whether the link is up and both sides have compared notes. `quiet_until` holds
     back further calls while the chain's view settles after one, `ask_after` what the node asks for by itself;
-    `looked` is when a timer last fired.
+    `looked` is when a timer last fired; `open_by` is the opening's deadline.
+
+    `recovering`: somebody here lost states, so nothing but a jump or a close may be agreed. `signed_max` is what my
+    signer has signed, where that is more than this journal knows.
     """
 
     id: ChannelId
@@ -141,6 +144,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leaving: Leaving = Leaving.NO
     leave_by: UnixSeconds = UnixSeconds(0)
     recovering: bool = False
+    signed_max: Version = Version(0)
+    open_by: UnixSeconds = UnixSeconds(0)
 
     @property
     def newest_signed(self) -> Version:
@@ -153,6 +158,13 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             f"<channel {self.id.hex()[:12]} seat {self.seat} {phase(self)} agreed v{self.agreed.version} "
             f"offered {[entry.version for entry in self.offered]} queue {len(self.queue)}>"
         )
+
+
+class Step(NamedTuple):
+    """A channel after an event, and what the shell must do."""
+
+    channel: Channel
+    effects: tuple[Effect, ...] = ()
 
 
 def new_channel(
@@ -194,8 +206,16 @@ def newest(channel: Channel) -> Agreed | Offered:
 
 
 def version_max(channel: Channel) -> Version:
-    """Return the greatest version ever offered or agreed here."""
-    return max([channel.agreed.version, *(entry.version for entry in channel.offered)])
+    """Return the greatest version ever offered, agreed or signed here: nothing at or below it may be signed anew."""
+    return max([channel.agreed.version, channel.signed_max, *(entry.version for entry in channel.offered)])
+
+
+def find_live(channel: Channel, version: Version) -> Offered | None:
+    """Return the offered state of that version, if it was not refused."""
+    for entry in channel.offered:
+        if entry.version == version and not entry.dead:
+            return entry
+    return None
 
 
 def undecided(channel: Channel) -> tuple[int, ...]:

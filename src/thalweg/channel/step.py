@@ -4,9 +4,7 @@ After every event the same three questions are asked again: can more be offered,
 must somebody look again. So nothing is forgotten when an answer never comes.
 """
 
-import msgspec
-
-from thalweg.channel import judging, requesting, syncing, updating
+from thalweg.channel import agreeing, answering, judging, proposing, queueing, requesting, syncing
 from thalweg.channel.effects import Effect, SetTimer
 from thalweg.channel.events import (
     AnyEvent,
@@ -38,11 +36,10 @@ from thalweg.channel.messages import (
     Synced,
 )
 from thalweg.channel.onchain import CallSettled, ChannelObserved
-from thalweg.channel.state import Channel, Phase, phase, seat_of
+from thalweg.channel.state import Channel, Phase, Step, phase, seat_of
 from thalweg.channel.timing import alarm, on_timer
-from thalweg.channel.updating import Step
-from thalweg.errors import PeerFault, Reason
-from thalweg.units import Seat, UnixSeconds
+from thalweg.errors import PeerFault, Reason, RuleBroken, blame
+from thalweg.units import Seat, UnixSeconds, Version
 
 
 def step(channel: Channel, event: AnyEvent) -> Step:
@@ -53,7 +50,10 @@ def step(channel: Channel, event: AnyEvent) -> Step:
         UserFault: the user asked for what cannot be; nothing changed.
     """
     before = alarm(channel)
-    after, effects = _dispatch(channel, event)
+    try:
+        after, effects = _dispatch(channel, event)
+    except RuleBroken as broken:
+        raise blame(broken, peer=isinstance(event, MessageReceived)) from broken
     after, more = _settle_down(after, event.now)
     check_channel(channel, after)
     at = alarm(after)
@@ -63,7 +63,7 @@ def step(channel: Channel, event: AnyEvent) -> Step:
 
 def _settle_down(channel: Channel, now: UnixSeconds) -> Step:
     channel, asked = requesting.count_and_settle(channel, now)
-    channel, offered = updating.flush(channel, now)
+    channel, offered = proposing.flush(channel, now)
     channel, called = judging.act(channel, now)
     return Step(channel, asked + offered + called)
 
@@ -73,7 +73,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
         case MessageReceived():
             return _on_message(channel, event)
         case StateSigned():
-            return updating.on_state_signed(channel, event.version, event.signature)
+            return agreeing.on_state_signed(channel, event.version, event.signature)
         case DigestSigned():
             return _on_digest_signed(channel, event)
         case ChainReported(event=ChannelObserved() as seen):
@@ -89,7 +89,8 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
         case ReportReceived():
             return Step(judging.on_report(channel, event.report, event.now))
         case Started():
-            return _on_started(channel, event)
+            signed = next((mark.version for mark in event.marks if mark.channel_id == channel.id), Version(0))
+            return syncing.on_started(channel, event.now, recovering=event.recovering, signed=signed)
         case _:
             return _on_request(channel, event)
 
@@ -122,15 +123,15 @@ def _on_message(channel: Channel, event: MessageReceived) -> Step:
     seat = _seat(channel, event.peer)
     match event.message:
         case OperationsSent() as message:
-            return updating.on_operations_sent(channel, seat, message)
+            return queueing.on_operations_sent(channel, seat, message)
         case StateProposed() as message:
-            return updating.on_state_proposed(channel, seat, message, event.now)
+            return answering.on_state_proposed(channel, seat, message, event.now)
         case StateCountersigned() as message:
-            return updating.on_countersigned(channel, seat, message)
+            return agreeing.on_countersigned(channel, seat, message)
         case StateRefused() as message:
-            return updating.on_state_refused(channel, seat, message)
+            return agreeing.on_state_refused(channel, seat, message)
         case OperationRefused() as message:
-            return updating.on_operation_refused(channel, seat, message)
+            return queueing.on_operation_refused(channel, seat, message)
         case OfferMade() as message:
             return requesting.on_offer_made(channel, seat, message, event.now)
         case OfferDeclined() as message:
@@ -158,13 +159,4 @@ def _on_digest_signed(channel: Channel, event: DigestSigned) -> Step:
         case "deposit":
             return requesting.on_deposit_signed(channel, event.subject, event.signature)
         case _:
-            return updating.on_refusal_signed(channel, event.subject, event.signature)
-
-
-def _on_started(channel: Channel, event: Started) -> Step:
-    """Begin again: no link is up, calls are sent once more, a journal that is not ours makes us recover."""
-    recovering = channel.recovering or event.recovering or channel.id in event.behind
-    channel = msgspec.structs.replace(
-        channel, synced=(False,) * len(channel.peers), recovering=recovering, quiet_until=UnixSeconds(0)
-    )
-    return Step(channel, (*syncing.unsigned(channel), *channel.calls))
+            return queueing.on_refusal_signed(channel, event.subject, event.signature)

@@ -3,15 +3,17 @@
 import msgspec
 
 from thalweg.channel import hashes
+from thalweg.channel.agreeing import agree, bury
 from thalweg.channel.draft import collateral_of
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignState, Topic
 from thalweg.channel.invariants import check_sheet
 from thalweg.channel.messages import OperationsSent, StateCountersigned, StateShown, Synced
-from thalweg.channel.state import SEQUENCER, Agreed, Channel, make_state, newest, others
-from thalweg.channel.updating import Step, proposal
+from thalweg.channel.proposing import proposal
+from thalweg.channel.state import SEQUENCER, Agreed, Channel, Step, make_state, others, version_max
+from thalweg.channel.timing import after_start
 from thalweg.crypto import signed_by
 from thalweg.errors import InvariantBroken, PeerFault, Reason
-from thalweg.units import Seat
+from thalweg.units import Seat, UnixSeconds, Version
 
 OPERATIONS_RESENT_MAX = 4096
 
@@ -29,7 +31,7 @@ def greet_all(channel: Channel) -> tuple[Effect, ...]:
 def where_i_stand(channel: Channel) -> Synced:
     """Return the summary peers compare."""
     digest = hashes.state_digest(channel.separator, channel.agreed.state)
-    return Synced(channel.id, channel.agreed.version, digest, newest(channel).version, channel.recovering)
+    return Synced(channel.id, channel.agreed.version, digest, version_max(channel), channel.recovering)
 
 
 def on_link_down(channel: Channel, seat: Seat) -> Step:
@@ -48,18 +50,35 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
     Who hears of the other's stand for the first time says his own too: the first one may have come too early.
     """
     peer = channel.peers[seat]
+    if message.recovering:
+        channel = _recover_with(channel, seat)
     mine = where_i_stand(channel)
     if message.agreed == mine.agreed and message.agreed_digest != mine.agreed_digest:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
-    effects: list[Effect] = [] if channel.synced[seat] else [SendMessage(peer, mine)]
-    if message.recovering or message.signed < channel.agreed.version:
-        effects.append(SendMessage(peer, _whole(channel)))
-    elif message.agreed < channel.agreed.version and channel.agreed.signatures:
-        signature = channel.agreed.signatures[channel.seat]
-        effects.append(SendMessage(peer, StateCountersigned(channel.id, channel.agreed.version, signature)))
-    if not message.recovering:
-        effects.extend(_unanswered(channel, peer))
+    is_news = not channel.synced[seat] or message.agreed > mine.agreed
+    effects: list[Effect] = [SendMessage(peer, mine)] if is_news else []
+    if message.agreed < mine.agreed:
+        effects.append(SendMessage(peer, _what_he_lacks(channel, message)))
+    effects.extend(_unanswered(channel, peer))
     return Step(_set_synced(channel, seat, up=True), tuple(effects))
+
+
+def _recover_with(channel: Channel, seat: Seat) -> Channel:
+    """One of us lost states: what is under way is void, and what he asked for he knows nothing of any more."""
+    if channel.recovering:
+        return channel
+    live = [operation for entry in channel.offered if not entry.dead for operation in entry.operations]
+    waiting = (*live, *channel.queue) if channel.seat == SEQUENCER else channel.queue
+    queue = tuple(operation for operation in waiting if operation.author != seat)
+    return msgspec.structs.replace(bury(channel, Version(0)), queue=queue, recovering=True)
+
+
+def _what_he_lacks(channel: Channel, message: Synced) -> StateCountersigned | StateShown:
+    """Return my signature, if that is all he can lack; else the newest agreed state with everybody's."""
+    agreed = channel.agreed
+    if len(channel.peers) > 2 or message.recovering or message.signed < agreed.version:
+        return StateShown(channel.id, agreed.state, agreed.sheet, agreed.signatures)
+    return StateCountersigned(channel.id, agreed.version, agreed.signatures[channel.seat])
 
 
 def _unanswered(channel: Channel, peer: bytes) -> list[Effect]:
@@ -67,11 +86,9 @@ def _unanswered(channel: Channel, peer: bytes) -> list[Effect]:
     effects: list[Effect] = []
     for entry in channel.offered:
         mine = entry.signatures[channel.seat]
-        if entry.dead:
+        if entry.dead or not mine:
             continue
-        if not mine:
-            effects.append(SignState(channel.id, entry.version, entry.digest))
-        elif channel.seat == SEQUENCER:
+        if channel.seat == SEQUENCER:
             effects.append(SendMessage(peer, proposal(channel.id, entry, mine)))
         else:
             effects.append(SendMessage(peer, StateCountersigned(channel.id, entry.version, mine)))
@@ -82,20 +99,26 @@ def _unanswered(channel: Channel, peer: bytes) -> list[Effect]:
     return effects
 
 
-def _whole(channel: Channel) -> StateShown:
-    return StateShown(channel.id, channel.agreed.state, channel.agreed.sheet, channel.agreed.signatures)
-
-
 def on_state_shown(channel: Channel, message: StateShown) -> Step:
-    """Take over a newer state that carries every signature, mine too: I agreed to it once, so my journal is stale."""
+    """Take over a newer state that carries every signature, mine too.
+
+    If I do not know that I signed it, my journal is stale: others may have more, and I recover.
+    """
     if message.state.version <= channel.agreed.version:
         return Step(channel)
     _check_shown(channel, message)
+    for entry in channel.offered:
+        if entry.state == message.state:
+            return agree(channel, entry, message.signatures)
     agreed = Agreed(message.state, message.sheet, message.signatures)
-    offered = tuple(entry for entry in channel.offered if entry.version > message.state.version)
+    offered = tuple(entry for entry in bury(channel, Version(0)).offered if entry.version > message.state.version)
     number = max(channel.next_number, message.sheet.numbers[channel.seat] + 1)
-    channel = msgspec.structs.replace(channel, agreed=agreed, offered=offered, next_number=number, recovering=True)
-    return Step(channel, (Notify(Topic.RECOVERED, channel.id, version=message.state.version),))
+    queue = tuple(item for item in channel.queue if item.number > message.sheet.numbers[item.author])
+    channel = msgspec.structs.replace(
+        channel, agreed=agreed, offered=offered, queue=queue, next_number=number, recovering=True
+    )
+    notice = Notify(Topic.RECOVERED, channel.id, version=message.state.version)
+    return Step(channel, (notice, *greet_all(channel)))
 
 
 def _check_shown(channel: Channel, message: StateShown) -> None:
@@ -118,10 +141,24 @@ def _check_shown(channel: Channel, message: StateShown) -> None:
         raise PeerFault(Reason.NOT_CONSERVED, str(broken)) from broken
 
 
-def unsigned(channel: Channel) -> tuple[Effect, ...]:
-    """Return the signing of what I offered and have no signature for: a crash came in between."""
-    return tuple(
+def on_started(channel: Channel, now: UnixSeconds, *, recovering: bool, signed: Version) -> Step:
+    """Begin again: no link is up, and what I offered without having my signature is signed now.
+
+    `signed` is the signer's mark. In a journal that is not the keystore's own nothing that was offered may be signed:
+    who knows what was signed since.
+    """
+    channel = msgspec.structs.replace(
+        after_start(channel, now),
+        synced=(False,) * len(channel.peers),
+        quiet_until=UnixSeconds(0),
+        signed_max=max(channel.signed_max, signed) if signed > version_max(channel) else channel.signed_max,
+        recovering=channel.recovering or recovering or signed > version_max(channel),
+    )
+    if channel.recovering:
+        return Step(bury(channel, Version(0)), channel.calls)
+    unsigned = tuple(
         SignState(channel.id, entry.version, entry.digest)
         for entry in channel.offered
         if not entry.dead and not entry.signatures[channel.seat]
     )
+    return Step(channel, (*unsigned, *channel.calls))

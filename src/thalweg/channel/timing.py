@@ -4,9 +4,10 @@ import msgspec
 
 from thalweg.channel.effects import Effect, Notify, Topic
 from thalweg.channel.judging import GRACE_S
-from thalweg.channel.state import SEQUENCER, Channel, Leaving, Phase, is_final, phase
-from thalweg.channel.updating import Step
-from thalweg.errors import Reason
+from thalweg.channel.opening import FORGET_S
+from thalweg.channel.queueing import refuse_operation
+from thalweg.channel.state import Channel, Leaving, Phase, Step, is_final, phase
+from thalweg.errors import Reason, RuleBroken
 from thalweg.units import UnixSeconds
 
 
@@ -16,6 +17,8 @@ def alarm(channel: Channel) -> UnixSeconds:
     if at == Phase.CLOSED:
         return UnixSeconds(0)
     times: list[int] = [channel.quiet_until, channel.ask_after]
+    if at == Phase.OPENING:
+        times.append(channel.open_by + FORGET_S)
     dispute = channel.head.dispute
     if dispute is not None:
         first = dispute.deadline + 1
@@ -28,8 +31,7 @@ def alarm(channel: Channel) -> UnixSeconds:
             times.append(channel.leave_by)
     if is_final(channel.agreed):
         times.append(channel.leave_by + GRACE_S)
-    if channel.seat != SEQUENCER:
-        times += [operation.valid_until + 1 for operation in channel.queue[:1]]
+    times += [operation.valid_until + 1 for operation in channel.queue[:1]]
     times += [offer.valid_until + 1 for offer in channel.offers[:1]]
     return UnixSeconds(min((time for time in times if time > channel.looked), default=0))
 
@@ -65,14 +67,27 @@ def _unanswered(channel: Channel, now: UnixSeconds) -> str:
 
 
 def _forget_expired(channel: Channel, now: UnixSeconds) -> Step:
-    effects: list[Effect] = []
-    queue = channel.queue
-    if channel.seat != SEQUENCER:
-        gone = tuple(operation for operation in queue if operation.valid_until < now)
-        queue = tuple(operation for operation in queue if operation.valid_until >= now)
-        effects += [
-            Notify(Topic.REFUSED, channel.id, numbers=(item.number,), reason=Reason.EXPIRED, detail="not included")
-            for item in gone
-        ]
+    why = RuleBroken(Reason.EXPIRED, "not included in time")
+    gone = [operation for operation in channel.queue if operation.valid_until < now]
+    effects: tuple[Effect, ...] = tuple(refuse_operation(channel, operation, why) for operation in gone)
+    queue = tuple(operation for operation in channel.queue if operation.valid_until >= now) if gone else channel.queue
     offers = tuple(offer for offer in channel.offers if offer.valid_until >= now)
-    return Step(msgspec.structs.replace(channel, queue=queue, offers=offers), tuple(effects))
+    return Step(msgspec.structs.replace(channel, queue=queue, offers=offers), effects)
+
+
+def is_forlorn(channel: Channel, now: UnixSeconds) -> bool:
+    """Say whether a channel can be forgotten: the chain never showed it, and would not take its opening any more.
+
+    An opening that failed is no proof: somebody else may have sent the same one first.
+    """
+    return phase(channel) == Phase.OPENING and now >= channel.open_by + FORGET_S
+
+
+def after_start(channel: Channel, now: UnixSeconds) -> Channel:
+    """Give the others as long to answer as if everything had just been said: while down, nobody heard them."""
+    answer_by = UnixSeconds(now + channel.policy.answer_s)
+    offered = tuple(
+        msgspec.structs.replace(entry, answer_by=max(entry.answer_by, answer_by)) for entry in channel.offered
+    )
+    reports = tuple(msgspec.structs.replace(known, since=max(known.since, now)) for known in channel.reports)
+    return msgspec.structs.replace(channel, offered=offered, reports=reports)

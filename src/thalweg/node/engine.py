@@ -30,6 +30,7 @@ from thalweg.channel.events import (
     AnyEvent,
     DigestSigned,
     MessageReceived,
+    SignedMark,
     Started,
     StateSigned,
     TimerFired,
@@ -39,7 +40,7 @@ from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.node.ports import Chain, Clock, Journal, Network, Signer, Wallet
 from thalweg.node.state import Node, restore, snapshot
 from thalweg.node.step import step
-from thalweg.units import ChannelId, UnixSeconds, Version
+from thalweg.units import ChannelId, UnixSeconds
 
 INBOX_MAX: Final = 16_384
 GROUP_MAX: Final = 512  # events that share one commit
@@ -97,6 +98,7 @@ class Engine:
         self._notify = notify
         self._inbox: deque[AnyEvent] = deque()
         self._unsaved: list[bytes] = []
+        self._unsaved_states: set[ChannelId] = set()
         self._timers: dict[ChannelId, UnixSeconds] = {}
         self._due: list[tuple[UnixSeconds, ChannelId]] = []
         self.states_signed = 0
@@ -108,14 +110,12 @@ class Engine:
         `recovering` says that the journal is not the keystore's own; a channel in which the signer has signed more
         than the journal knows recovers in any case.
         """
-        behind = tuple(
-            key for key, channel in self.node.channels.items() if self._is_behind(key, channel.newest_signed)
+        marks = tuple(
+            SignedMark(key, mark.version)
+            for key, channel in self.node.channels.items()
+            if (mark := self._signer.mark(key)) is not None and mark.version > channel.newest_signed
         )
-        self._process([Started(self._clock.now(), recovering, behind)])
-
-    def _is_behind(self, channel_id: ChannelId, newest: Version) -> bool:
-        mark = self._signer.mark(channel_id)
-        return mark is not None and mark.version > newest
+        self._process([Started(self._clock.now(), recovering, marks)])
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -130,7 +130,10 @@ class Engine:
         self._inbox.append(event)
 
     def receive_message(self, peer: bytes, data: bytes) -> None:
-        """Take note of what a peer said; what cannot be read costs it the link."""
+        """Take note of what a peer said; what cannot be read, or comes faster than it is worked off, costs the link."""
+        if len(self._inbox) >= INBOX_MAX:
+            self._part(peer, PeerFault(Reason.FLOOD, f"{INBOX_MAX} events wait already"))
+            return
         try:
             message = _decode_message(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -191,6 +194,7 @@ class Engine:
 
     def _append(self, entries: list[bytes]) -> None:
         unsaved, self._unsaved = self._unsaved, []
+        self._unsaved_states.clear()
         self._journal.append(unsaved + entries)
         self._entries += len(unsaved) + len(entries)
         if self._entries >= self._entries_max:
@@ -235,13 +239,19 @@ class Engine:
         return None
 
     def _sign_state(self, effect: SignState) -> AnyEvent:
-        """Sign; the signer refuses a second state of one version, which only a broken core could ask for."""
+        """Sign; the signer refuses a second state of one version, which only a broken core could ask for.
+
+        It gives the same signature again only for the newest version of a channel, so an earlier one must be saved.
+        """
+        if effect.channel_id in self._unsaved_states:
+            self.save()
         try:
             signature = self._signer.sign_state(effect.channel_id, effect.version, effect.digest)
         except UserFault as refusal:
             channel = self.node.channels[effect.channel_id]
             raise InvariantBroken(f"the signer refuses version {effect.version} of {channel!r}: {refusal}") from refusal
         self.states_signed += 1
+        self._unsaved_states.add(effect.channel_id)
         return StateSigned(self._clock.now(), effect.channel_id, effect.version, signature)
 
     # --- blame and timers -------------------------------------------------------------------------------------------

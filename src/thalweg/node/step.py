@@ -24,6 +24,7 @@ from thalweg.channel.events import (
     OpenRequested,
     ReportReceived,
     Started,
+    TimerFired,
 )
 from thalweg.channel.messages import (
     WIRE_VERSION,
@@ -37,7 +38,7 @@ from thalweg.channel.messages import (
 from thalweg.channel.onchain import BlockObserved, CallSettled, ChannelObserved
 from thalweg.channel.opening import Opening, Progress
 from thalweg.channel.state import Channel, Phase, phase
-from thalweg.channel.timing import alarm
+from thalweg.channel.timing import alarm, is_forlorn
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.node.state import CHANNELS_MAX, FEATURES, OPENINGS_MAX, PEERS_MAX, Node, Peer
@@ -76,6 +77,8 @@ def step(node: Node, event: AnyEvent) -> Step:
             return _progress(node, opening.propose(event, node.identity.separator, node.identity.address), event.now)
         case AcceptRequested() | DeclineRequested() | FundingAuthorized():
             return _on_opening(node, event)
+        case TimerFired():
+            return _drop_forlorn(_on_channel(node, event.channel_id, event), event)
         case _:
             return _on_channel(node, event.channel_id, event)
 
@@ -190,7 +193,9 @@ def _on_proposed(node: Node, peer: bytes, message: ChannelProposed, now: UnixSec
         raise PeerFault(full.reason, full.detail) from full
     result = opening.on_proposed(message, peer, node.identity.separator, node.identity.address, now)
     new = result.opening
-    if new is not None and (new.id in node.openings or new.id in node.channels):
+    if new is not None and new.id in node.openings:
+        return Step(node, opening.accepted(node.openings[new.id]))
+    if new is not None and new.id in node.channels:
         return Step(node)
     if new is not None and any(
         seat != new.seat and _address_of(node, other) != new.terms.participants[seat]
@@ -231,7 +236,6 @@ def _progress(node: Node, result: Progress, now: UnixSeconds, over: ChannelId | 
         openings[result.opening.id] = result.opening
     channels = node.channels
     if result.channel is not None:
-        openings.pop(result.channel.id, None)
         channels = {**channels, result.channel.id: result.channel}
     return Step(msgspec.structs.replace(node, openings=openings, channels=channels), result.effects)
 
@@ -271,6 +275,8 @@ def _on_all(node: Node, event: ReportReceived | Started) -> Step:
     for item in result.node.channels.values():
         if phase(item) != Phase.CLOSED:
             again += [Watch(item.id), SetTimer(item.id, alarm(item))]
+    for proposed in node.openings.values():
+        again += opening.restart(proposed)
     return Step(result.node, (*again, *result.effects))
 
 
@@ -284,14 +290,21 @@ def _on_chain(node: Node, event: ChainReported) -> Step:
             channel_id = ChannelId(bytes.fromhex(tag.partition("/")[0]))
             if channel_id not in node.channels:
                 return Step(node)
-            return _drop_unopened(_on_channel(node, channel_id, event), channel_id, event.event)
+            return _tell_unopened(_on_channel(node, channel_id, event), channel_id, event.event)
 
 
-def _drop_unopened(result: Step, channel_id: ChannelId, settled: CallSettled) -> Step:
-    """Forget a channel whose opening transaction failed and that the chain does not know."""
-    channel = result.node.channels[channel_id]
-    if not settled.error or not settled.tag.endswith("/open") or channel.head.opened:
+def _tell_unopened(result: Step, channel_id: ChannelId, settled: CallSettled) -> Step:
+    """Say that an opening transaction failed. The channel stays known: somebody may have sent the same one first."""
+    if not settled.error or not settled.tag.endswith("/open") or result.node.channels[channel_id].head.opened:
         return result
-    rest = {key: item for key, item in result.node.channels.items() if key != channel_id}
     notice = Notify(Topic.OPENING_DECLINED, channel_id, detail=settled.error)
+    return Step(result.node, (*result.effects, notice))
+
+
+def _drop_forlorn(result: Step, event: TimerFired) -> Step:
+    """Forget a channel that can never come to be any more."""
+    if not is_forlorn(result.node.channels[event.channel_id], event.now):
+        return result
+    rest = {key: item for key, item in result.node.channels.items() if key != event.channel_id}
+    notice = Notify(Topic.OPENING_DECLINED, event.channel_id, detail="the chain did not show it before its deadline")
     return Step(msgspec.structs.replace(result.node, channels=rest), (*result.effects, notice))

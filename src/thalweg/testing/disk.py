@@ -55,7 +55,7 @@ class Backup(msgspec.Struct, frozen=True):
 
 
 class SimDisk:
-    """What survives. `restored`: the journal is an old copy, so the next start must recover."""
+    """What survives. `restored`: the journal is an old copy, so the next start must recover; `is_old`: it ever was."""
 
     def __init__(self) -> None:
         self.fuse = Fuse()
@@ -65,6 +65,7 @@ class SimDisk:
         self.marks: dict[ChannelId, Mark] = {}
         self.signed: dict[tuple[ChannelId, Version], Hash] = {}
         self.restored = False
+        self.is_old = False
 
     def backup(self) -> Backup:
         """Copy the journal."""
@@ -73,7 +74,7 @@ class SimDisk:
     def restore(self, backup: Backup) -> None:
         """Put an old journal back. The signer's marks stay: they are the keystore's."""
         self.snapshot, self.entries = backup.snapshot, list(backup.entries)
-        self.restored = True
+        self.restored = self.is_old = True
 
 
 class SimJournal:

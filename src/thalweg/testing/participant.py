@@ -131,7 +131,7 @@ class Participant:
     def _check_marks(self, engine: Engine) -> None:
         for channel_id, channel in engine.node.channels.items():
             mark = self.disk.marks.get(channel_id)
-            if mark and mark.version > channel.newest_signed and not self.disk.restored:
+            if mark and mark.version > channel.newest_signed and not self.disk.is_old:
                 raise InvariantBroken(f"{self.name} signed version {mark.version} before it was durable: {channel!r}")
 
     def stop(self) -> None:

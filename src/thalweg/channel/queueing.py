@@ -1,0 +1,89 @@
+"""Operations on their way into a state: queued in order, sent to the sequencer, or refused with a signed reason.
+
+First in, first out per author; an author's numbers only rise, so what is sent again after a reconnect is known.
+"""
+
+from typing import Final
+
+import msgspec
+
+from thalweg.channel import hashes
+from thalweg.channel.effects import Effect, Notify, SendMessage, SignDigest, Topic
+from thalweg.channel.messages import OPERATIONS_MAX, OperationRefused, OperationsSent
+from thalweg.channel.operations import AnyOperation
+from thalweg.channel.state import QUEUE_MAX, SEQUENCER, Channel, Step, newest
+from thalweg.crypto import signed_by
+from thalweg.errors import PeerFault, Reason, RuleBroken
+from thalweg.units import Seat, Signature
+
+DETAIL_MAX: Final = 500  # characters of a peer's explanation that are kept
+
+
+def queue_operations(channel: Channel, operations: tuple[AnyOperation, ...]) -> Channel:
+    """Append operations to the queue.
+
+    Raises:
+        RuleBroken: LIMIT, when the queue is full.
+    """
+    if len(channel.queue) + len(operations) > QUEUE_MAX:
+        raise RuleBroken(Reason.LIMIT, f"{len(channel.queue)} operations wait already; the peer is slow or away")
+    return msgspec.structs.replace(channel, queue=channel.queue + operations)
+
+
+def on_operations_sent(channel: Channel, seat: Seat, message: OperationsSent) -> Step:
+    """At the sequencer: queue what a participant sent; what is known already (a resend) is skipped."""
+    if channel.seat != SEQUENCER:
+        raise PeerFault(Reason.NOT_SEQUENCER, "send operations to seat 0")
+    if len(message.operations) > OPERATIONS_MAX:
+        raise PeerFault(Reason.OVERSIZED, f"{len(message.operations)} operations at once, at most {OPERATIONS_MAX}")
+    if any(operation.author != seat for operation in message.operations):
+        raise PeerFault(Reason.NOT_AUTHOR, f"seat {seat} sent another's operation")
+    last = max([newest(channel).sheet.numbers[seat], *(item.number for item in channel.queue if item.author == seat)])
+    fresh = tuple(operation for operation in message.operations if operation.number > last)
+    try:
+        return Step(queue_operations(channel, fresh))
+    except RuleBroken as full:
+        return Step(channel, tuple(refuse_operation(channel, operation, full) for operation in fresh))
+
+
+def refuse_operation(channel: Channel, operation: AnyOperation, why: RuleBroken) -> Effect:
+    """Return how the author of an operation learns that it is not included: the sequencer's refusals are signed."""
+    if operation.author == channel.seat:
+        return Notify(Topic.REFUSED, channel.id, numbers=(operation.number,), reason=why.reason, detail=why.detail)
+    subject = refusal_subject(operation.author, operation.number, why.reason, why.detail[:DETAIL_MAX])
+    digest = hashes.refusal_digest(channel.separator, channel.id, operation.author, operation.number, why.reason)
+    return SignDigest(channel.id, subject, digest)
+
+
+def refusal_subject(author: int, number: int, reason: Reason, detail: str) -> str:
+    """Return the subject under which a refusal's signature comes back."""
+    return f"refusal/{author}/{number}/{reason.name}/{detail}"
+
+
+def on_refusal_signed(channel: Channel, subject: str, signature: Signature) -> Step:
+    """Send a signed refusal to its author."""
+    _, author, number, name, detail = subject.split("/", 4)
+    message = OperationRefused(channel.id, Seat(int(author)), int(number), Reason[name], detail, signature)
+    return Step(channel, (SendMessage(channel.peers[int(author)], message),))
+
+
+def on_operation_refused(channel: Channel, seat: Seat, message: OperationRefused) -> Step:
+    """The sequencer did not include mine: forget it and say so."""
+    if seat != SEQUENCER or message.author != channel.seat:
+        raise PeerFault(Reason.NOT_SEQUENCER, "only the sequencer refuses operations, to their author")
+    digest = hashes.refusal_digest(channel.separator, channel.id, message.author, message.number, message.reason)
+    if not signed_by(digest, message.signature, channel.terms.participants[SEQUENCER]):
+        raise PeerFault(Reason.WRONG_SIGNER, "a refusal must carry the sequencer's signature")
+    queue = tuple(operation for operation in channel.queue if operation.number != message.number)
+    detail = message.detail[:DETAIL_MAX]
+    notice = Notify(Topic.REFUSED, channel.id, numbers=(message.number,), reason=message.reason, detail=detail)
+    return Step(msgspec.structs.replace(channel, queue=queue), (notice,))
+
+
+def refuse_own(channel: Channel, why: RuleBroken) -> Step:
+    """Give up everything that waits; tell my user what of it was mine."""
+    mine = tuple(operation.number for operation in channel.queue if operation.author == channel.seat)
+    channel = msgspec.structs.replace(channel, queue=())
+    if not mine:
+        return Step(channel)
+    return Step(channel, (Notify(Topic.REFUSED, channel.id, numbers=mine, reason=why.reason, detail=why.detail),))
