@@ -237,6 +237,8 @@ class Host:
                     await server.start_serving()
                 await self._stop
                 self._close_servers()
+                for keeping in self._keeping.values():
+                    keeping.cancel()
                 await self._switch.close()
                 for task in self._tasks:
                     task.cancel()
@@ -269,8 +271,8 @@ class Host:
                 await loop.create_connection(lambda: link, address.host, address.port)
             await ready  # the handshake has its own limit of time
         except (OSError, TimeoutError) as error:
-            why = str(error) or f"no answer within {self._limits.dial_seconds} s"
-            raise Unavailable(Reason.UNREACHABLE, f"{address}: {why}") from error
+            why = str(error) or f"within {self._limits.dial_seconds} s"
+            raise Unavailable(Reason.UNREACHABLE, f"{address} does not answer ({why})") from error
         finally:
             if not ready.done() or ready.cancelled():  # given up by us
                 ready.cancel()

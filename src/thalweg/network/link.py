@@ -275,7 +275,19 @@ class Link(asyncio.BufferedProtocol):
             self._farewell(Code.NORMAL)
 
     def _farewell(self, code: int) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            if self._sealer is not None:
-                self._transport.write(self._sealer.seal(header(GO_AWAY, 0, LINK_STREAM, code)))
-            self._transport.close()
+        """Say that we close, and stop sending. The socket is closed when the peer has closed its end, or soon after.
+
+        Closing it now, with bytes of the peer's unread, would make the system discard what we sent last.
+        """
+        transport, sealer = self._transport, self._sealer
+        self._sealer = None
+        if transport is None or transport.is_closing():
+            return
+        if sealer is None:
+            transport.close()
+        else:
+            transport.write(sealer.seal(header(GO_AWAY, 0, LINK_STREAM, code)))
+            try:
+                transport.write_eof()
+            except OSError:  # the peer's end is gone already
+                transport.abort()

@@ -58,6 +58,7 @@ class Switch:
         self._notices = Notices(crash)
         self._channels: dict[bytes, tuple[Link, MessageStream]] = {}  # by PeerId
         self._waiting: dict[PeerId, list[asyncio.Future[None]]] = {}  # for a link to come or go
+        self._is_closing = False
         self._empty = asyncio.Event()  # no connection is left
         self._empty.set()
         self._handlers: dict[str, Handler] = {
@@ -136,7 +137,8 @@ class Switch:
         return await opened
 
     async def close(self) -> None:
-        """Close every link after what is queued was sent, and return when the sockets are closed."""
+        """Close every link after what is queued was sent, take no more, and return when the sockets are closed."""
+        self._is_closing = True
         for link in self.links.all():
             link.drop(Unavailable(Reason.UNREACHABLE, "this node stops"), flush=True)
         await self._empty.wait()
@@ -145,6 +147,8 @@ class Switch:
 
     def entered(self, link: Link) -> None:
         """Count a new connection."""
+        if self._is_closing:
+            raise Unavailable(Reason.UNREACHABLE, "this node stops")
         self.links.enter(link)
         self._empty.clear()
 
