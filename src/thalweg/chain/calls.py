@@ -11,7 +11,7 @@ import msgspec
 from thalweg.chain import abi as codec
 from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries, load
 from thalweg.channel.claims import Claim, HashLock, Position, Subchannel
-from thalweg.channel.hashes import NO_CLAIMS, balances_hash, leaf, leaf_salt, merkle_range
+from thalweg.channel.hashes import NO_CLAIMS, balances_hash, leaf, leaf_salt, merkle_range, merkle_root
 from thalweg.channel.onchain import (
     Call,
     ChallengeState,
@@ -102,8 +102,7 @@ def fold(view: View, log: Log) -> View:
             _, paid = members
             return _paid(view, paid)
         case "Closed":
-            (paid,) = members
-            return msgspec.structs.replace(_paid(view, paid), closed=True, dispute=None)
+            return msgspec.structs.replace(view, closed=True, dispute=None)
         case "Resumed":
             return msgspec.structs.replace(view, dispute=None)
         case _:
@@ -174,16 +173,18 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
 
 
 def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
-    """`settle` releases what no claim can reach, and closes a channel without claims; `resolve` walks claims."""
-    cursor, progress = call.progress.cursor, call.progress
-    accruals = list(zip(progress.deltas, progress.escrow, strict=True))
-    head = (*_channel(call), *_balances(call))
-    if cursor == call.upto:
-        return "settle", (*head, call.state.claims_root, (cursor, accruals))
+    """A state without claims is settled at once; else the next claims are resolved, none of them to release only."""
+    payees = (call.terms.payouts, call.terms.assets, call.terms.settlement)
+    head = (call.state.channel_id, payees, _totals(call), *_balances(call))
+    if not call.claims:
+        return "settle", head
+    progress, upto = call.progress, call.upto
     leaves = tuple(leaf(claim, call.secret) for claim in call.claims)
-    run = [_claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[cursor : call.upto]]
-    proof = merkle_range(leaves, cursor, call.upto)
-    return "resolve", (*head, (cursor, accruals), len(leaves), call.mark_time, proof, run)
+    tree = (len(leaves), call.mark_time, merkle_root(leaves))
+    walked = (progress.cursor, list(zip(progress.deltas, progress.escrow, strict=True)))
+    proof = merkle_range(leaves, progress.cursor, upto) if progress.cursor < upto else ()
+    run = [_claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[progress.cursor : upto]]
+    return "resolve", (*head, tree, walked, proof, run)
 
 
 def _value(call: Call) -> Amount:
@@ -204,9 +205,12 @@ def _terms(terms: Terms) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _channel(call: TopUp | PayWithdrawal | CloseChannel | SettleClaims) -> tuple[Any, ...]:
-    totals = [_pair(*total) for total in zip(call.deposited, call.withdrawn, strict=True)]
-    return _terms(call.terms), totals
+def _channel(call: TopUp | PayWithdrawal | CloseChannel) -> tuple[Any, ...]:
+    return _terms(call.terms), _totals(call)
+
+
+def _totals(call: TopUp | PayWithdrawal | CloseChannel | SettleClaims) -> list[int]:
+    return [_pair(*total) for total in zip(call.deposited, call.withdrawn, strict=True)]
 
 
 def _balances(call: PayWithdrawal | CloseChannel | SettleClaims) -> tuple[Any, ...]:

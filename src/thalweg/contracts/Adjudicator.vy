@@ -8,29 +8,32 @@
 
         A channel is two words. `funding` is the only one written at opening:
 
-            status (8 bits: 0 never opened, 1 open, 2 closed for ever) | version floor (40) | hash of the totals (208)
+            status (8 bits) | version floor (40) | hash of the totals (208)
 
-        `dispute` is zero until a challenge, and without meaning once the channel is closed:
+        `dispute` is zero except from a challenge to its end:
 
             deadline (32) | version (40) | challenger (8) | fingerprint of the state and the settlement's progress (176)
+
+        The status says that a channel is open, disputed or closed; 0 is an id that was never used. A closed one stays so.
 
         Totals and states travel as calldata. Amounts lie in cells, participant by participant, asset by asset, and two
         share a word: `totals` are everything ever deposited (high half) and paid out (low half) in each cell.
 
         `challenge` and `respond` need no preimage of what is stored, only a greater version, so nobody can block an answer.
         While a dispute stands, only its settlement moves `funding`.
-@dev Every function verifies, then writes, then calls out. Functions that move money share one lock.
+@dev Every function verifies, then writes, then calls out. The two that measure what arrives share a lock, so that nothing
+     is counted as having arrived twice.
 """
 
 
 # -- imports -----------------------------------------------------------------------------------------------------------
 
 import IResolver
+import cells
 import claims
 import eip712
 import messages
 import refusals
-import resolution
 import shares
 import signatures
 import tokens
@@ -48,7 +51,8 @@ exports: eip712.eip712Domain
 VERSION_FINAL: constant(uint40) = max_value(uint40)
 
 _OPEN: constant(uint256) = 1 << 248
-_CLOSED: constant(uint256) = 2 << 248
+_DISPUTED: constant(uint256) = 2 << 248
+_CLOSED: constant(uint256) = 3 << 248
 _STATUS_MASK: constant(uint256) = 255 << 248
 _TOTALS_MASK: constant(uint256) = (1 << 208) - 1
 _FINGERPRINT_MASK: constant(uint256) = (1 << 176) - 1
@@ -70,14 +74,6 @@ dispute: public(HashMap[bytes32, uint256])
 
 # @dev Asset to payee to what a payout that failed left for him.
 claimable: public(HashMap[address, HashMap[address, uint256]])
-
-
-# -- structs -----------------------------------------------------------------------------------------------------------
-
-# How far a settlement has walked: claims before `cursor` are done and came to `accruals`, which are empty at cursor 0.
-struct Progress:
-    cursor: uint256
-    accruals: DynArray[shares.Accrual, messages.CELLS_MAX]
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -117,11 +113,10 @@ event Resumed:
 event Progressed:
     channel: indexed(bytes32)
     paid: DynArray[uint256, messages.CELLS_MAX]
-    progress: Progress
+    progress: shares.Progress
 
 event Closed:
     channel: indexed(bytes32)
-    paid: DynArray[uint256, messages.CELLS_MAX]
 
 event Unpaid:
     asset: indexed(address)
@@ -187,8 +182,9 @@ def open(
     for asset: uint256 in range(assets, bound=messages.ASSETS_MAX):
         total: uint256 = 0
         for seat: uint256 in range(len(payers), bound=messages.PARTICIPANTS_MAX):
-            total += amounts[seat * assets + asset]
-        assert total <= messages.LOW_HALF, "adjudicator: amount overflows"
+            amount: uint256 = amounts[seat * assets + asset]
+            refusals._unless_in_range(amount)
+            total += amount
         token: address = terms.assets[asset]
         if token == tokens.NATIVE:
             coin = total
@@ -220,31 +216,29 @@ def deposit(
 ):
     """
     @notice Add to a participant's deposit, out of the sender's wallet, with the participant's consent.
+    @dev Consent keeps strangers from moving the totals; the participant's own payout address needs none but its sending.
     @param terms The channel's terms.
     @param totals The channel's totals.
     @param participant Whose deposit.
     @param asset Index of the asset.
     @param amount How much. Native coin comes with the call.
     @param deadline The last second at which this may happen.
-    @param signature The participant's signature over Deposit, which names the new total.
+    @param signature The participant's signature over Deposit, which names the new total; ignored from his payout address.
     @param pull How the sender's tokens may be taken.
     """
-    channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals)
-    refusals._unless_phase(self.dispute[channel] == 0)
     refusals._after(convert(deadline, uint256))
+    channel: bytes32 = eip712._digest(messages._terms(terms))
+    word: uint256 = self._funded(channel, totals, _OPEN)
     assets: uint256 = len(terms.assets)
     cell: uint256 = convert(participant, uint256) * assets + convert(asset, uint256)
     refusals._unless_well_formed(convert(asset, uint256) < assets and cell < len(totals))
     total: uint256 = (totals[cell] >> 128) + amount
+    refusals._unless_in_range(total)
     digest: bytes32 = eip712._digest(messages._deposit(channel, participant, asset, total, deadline))
-    refusals._unless_signed(signatures._signed_by(digest, signature, terms.participants[participant]))
+    if msg.sender != terms.payouts[participant]:
+        refusals._unless_signed(signatures._signed_by(digest, signature, terms.participants[participant]))
     grown: DynArray[uint256, messages.CELLS_MAX] = totals
     grown[cell] += amount << 128
-    paid_in: uint256 = amount
-    for seat: uint256 in range(len(terms.participants), bound=messages.PARTICIPANTS_MAX):
-        paid_in += totals[seat * assets + convert(asset, uint256)] >> 128
-    assert paid_in <= messages.LOW_HALF, "adjudicator: amount overflows"
     self.funding[channel] = (word & ~_TOTALS_MASK) | self._totals_hash(grown)
     log Deposited(channel=channel, cell=cell, amount=amount)
     token: address = terms.assets[asset]
@@ -259,7 +253,6 @@ def deposit(
 # -- external: co-signed payouts ---------------------------------------------------------------------------------------
 
 @external
-@nonreentrant
 def withdraw(
     terms: messages.Terms,
     totals: DynArray[uint256, messages.CELLS_MAX],
@@ -280,18 +273,16 @@ def withdraw(
     @param signed Every participant's signature over the state.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals)
-    refusals._unless_phase(self.dispute[channel] == 0)
+    word: uint256 = self._funded(channel, totals, _OPEN)
     refusals._unless_newer(convert(version, uint256) >= self._floor(word))
     self._check_state(channel, version, messages._balances(holdings, salt), claims_root, terms.participants, signed)
-    due: DynArray[uint256, messages.CELLS_MAX] = shares._withdrawal(len(terms.assets), totals, holdings)
+    due: DynArray[uint256, messages.CELLS_MAX] = cells._withdrawal(len(terms.assets), totals, holdings)
     self.funding[channel] = _OPEN | (convert(version, uint256) << 208) | self._totals_hash(self._sum(totals, due))
     log Withdrawn(channel=channel, version=version, paid=due)
-    self._pay_out(terms.assets, terms.payouts, due)
+    self._pay_out(terms.payouts, terms.assets, due)
 
 
 @external
-@nonreentrant
 def close(
     terms: messages.Terms,
     totals: DynArray[uint256, messages.CELLS_MAX],
@@ -309,14 +300,13 @@ def close(
     @param signed Every participant's signature over it.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals)
+    is_disputed: bool = self.funding[channel] & _STATUS_MASK == _DISPUTED
+    self._funded(channel, totals, _DISPUTED if is_disputed else _OPEN)
     self._check_state(
         channel, VERSION_FINAL, messages._balances(holdings, salt), _NO_CLAIMS, terms.participants, signed
     )
-    due: DynArray[uint256, messages.CELLS_MAX] = shares._due(len(terms.assets), totals, holdings, [], True)
-    self.funding[channel] = _CLOSED
-    log Closed(channel=channel, paid=due)
-    self._pay_out(terms.assets, terms.payouts, due)
+    self._close(channel, is_disputed)
+    self._pay_whole(terms.payouts, terms.assets, totals, holdings)
 
 
 # -- external: disputes ------------------------------------------------------------------------------------------------
@@ -345,7 +335,7 @@ def challenge(
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
     word: uint256 = self.funding[channel]
-    refusals._unless_phase(word & _STATUS_MASK == _OPEN and self.dispute[channel] == 0)
+    refusals._unless_phase(word & _STATUS_MASK == _OPEN)
     refusals._after(convert(valid_until, uint256))
     refusals._unless_newer(convert(version, uint256) >= self._floor(word))
     digest: bytes32 = eip712._digest(messages._challenge(channel, version, valid_until))
@@ -354,16 +344,17 @@ def challenge(
         and signatures._signed_by(digest, signature, terms.participants[challenger])
     )
     if version == 0:
-        cells: uint256 = len(terms.participants) * len(terms.assets)
-        refusals._unless_hash(balances_hash == messages._no_balances(cells) and claims_root == _NO_CLAIMS)
+        size: uint256 = len(terms.participants) * len(terms.assets)
+        refusals._unless_hash(balances_hash == messages._no_balances(size) and claims_root == _NO_CLAIMS)
     else:
         self._check_state(channel, version, balances_hash, claims_root, terms.participants, signed)
     deadline: uint256 = min(block.timestamp + convert(terms.challenge_period, uint256), _TIME_MAX)
+    self.funding[channel] = _DISPUTED | (word & ~_STATUS_MASK)
     self.dispute[channel] = (
         (deadline << 224)
         | (convert(version, uint256) << 184)
         | (convert(challenger, uint256) << 176)
-        | self._fingerprint(balances_hash, claims_root, empty(bytes32))
+        | self._fingerprint(self._payees(terms), balances_hash, claims_root, empty(bytes32))
     )
     log Challenged(
         channel=channel,
@@ -392,7 +383,8 @@ def respond(
     @param signed Every participant's signature over it.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._disputed(channel)
+    word: uint256 = self.dispute[channel]
+    refusals._unless_phase(word != 0)
     refusals._after((word >> 224) - 1)
     refusals._unless_newer(convert(version, uint256) > self._version(word))
     self._check_state(channel, version, balances_hash, claims_root, terms.participants, signed)
@@ -400,7 +392,7 @@ def respond(
         (word >> 224 << 224)
         | (convert(version, uint256) << 184)
         | (word & (255 << 176))
-        | self._fingerprint(balances_hash, claims_root, empty(bytes32))
+        | self._fingerprint(self._payees(terms), balances_hash, claims_root, empty(bytes32))
     )
     log Responded(channel=channel, version=version, balances_hash=balances_hash, claims_root=claims_root)
 
@@ -418,7 +410,8 @@ def resume(
     @param signed Every participant's signature over Resume, which names the dispute by its deadline.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._disputed(channel)
+    word: uint256 = self.dispute[channel]
+    refusals._unless_phase(word != 0)
     refusals._unless_newer(convert(version, uint256) > self._version(word))
     digest: bytes32 = eip712._digest(messages._resume(channel, version, convert(word >> 224, uint64)))
     self._check_signed(digest, terms.participants, signed)
@@ -430,85 +423,81 @@ def resume(
 # -- external: settlement ----------------------------------------------------------------------------------------------
 
 @external
-@nonreentrant
 def settle(
-    terms: messages.Terms,
+    channel: bytes32,
+    payees: messages.Payees,
     totals: DynArray[uint256, messages.CELLS_MAX],
     holdings: DynArray[messages.Holding, messages.CELLS_MAX],
     salt: bytes32,
-    claims_root: bytes32,
-    progress: Progress,
 ):
     """
-    @notice From the deadline on: pay what no claim can reach; without claims that is everything, and the channel closes.
-    @param terms The channel's terms.
-    @param totals The channel's totals.
+    @notice From the deadline on: pay everybody by a state without claims, and close the id for ever.
+    @param channel The channel's id.
+    @param payees Its payouts and assets.
+    @param totals Its totals.
     @param holdings The disputed state's holdings.
     @param salt The salt of its balances.
-    @param claims_root Its claims.
-    @param progress How far the settlement has walked.
     """
-    channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals)
-    walked: bytes32 = self._walked(progress)
-    self._check_settling(channel, self._fingerprint(messages._balances(holdings, salt), claims_root, walked))
-    is_last: bool = claims_root == _NO_CLAIMS
-    due: DynArray[uint256, messages.CELLS_MAX] = shares._due(
-        len(terms.assets), totals, holdings, progress.accruals, is_last
+    self._funded(channel, totals, _DISPUTED)
+    self._ended(
+        channel,
+        self._fingerprint(
+            messages._payees(payees), messages._balances(holdings, salt), _NO_CLAIMS, empty(bytes32)
+        ),
     )
-    self._book(channel, word, totals, due, progress, is_last)
-    self._pay_out(terms.assets, terms.payouts, due)
+    self._close(channel, True)
+    self._pay_whole(payees.payouts, payees.assets, totals, holdings)
 
 
 @external
-@nonreentrant
 def resolve(
-    terms: messages.Terms,
+    channel: bytes32,
+    payees: messages.Payees,
     totals: DynArray[uint256, messages.CELLS_MAX],
     holdings: DynArray[messages.Holding, messages.CELLS_MAX],
     salt: bytes32,
-    progress: Progress,
-    count: uint256,
-    mark_time: uint64,
+    tree: claims.Tree,
+    progress: shares.Progress,
     proof: DynArray[bytes32, claims.PROOF_MAX],
     run: DynArray[Bytes[claims.CLAIM_BYTES], claims.RUN_MAX],
 ):
     """
-    @notice From the deadline on: resolve the next claims and pay what they release. With the last one everybody is paid and
-            the channel closes.
-    @param terms The channel's terms.
-    @param totals The channel's totals.
+    @notice From the deadline on: resolve the next claims and pay what no claim can reach any more. With the last one
+            everybody is paid and the id is closed for ever.
+    @param channel The channel's id.
+    @param payees Its payouts and assets.
+    @param totals Its totals.
     @param holdings The disputed state's holdings.
     @param salt The salt of its balances.
+    @param tree Its claims.
     @param progress How far the settlement has walked.
-    @param count How many claims the state has.
-    @param mark_time The tick that the state's collateral was computed on.
-    @param proof The neighbours of the run in the tree of claims.
-    @param run The claims from `progress.cursor` on, as words; at least one.
+    @param proof The neighbours of the run in the tree.
+    @param run The claims from `progress.cursor` on, as words; none to pay only what is free.
     """
-    channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals)
-    claims_root: bytes32 = empty(bytes32)
-    outcomes: DynArray[resolution.Outcome, claims.RUN_MAX] = []
-    claims_root, outcomes = staticcall RESOLVER.resolve(
-        run, progress.cursor, count, mark_time, proof, terms.settlement, self.dispute[channel] >> 224
-    )
+    funding: uint256 = self._funded(channel, totals, _DISPUTED)
+    payees_hash: bytes32 = messages._payees(payees)
     balances_hash: bytes32 = messages._balances(holdings, salt)
-    self._check_settling(channel, self._fingerprint(balances_hash, claims_root, self._walked(progress)))
-    walked: Progress = self._advanced(progress, outcomes, len(terms.assets), terms.settlement, len(totals))
-    is_last: bool = walked.cursor == count
-    due: DynArray[uint256, messages.CELLS_MAX] = shares._due(
-        len(terms.assets), totals, holdings, walked.accruals, is_last
+    claims_root: bytes32 = claims._claims_root(tree)
+    dispute: uint256 = self._ended(
+        channel, self._fingerprint(payees_hash, balances_hash, claims_root, self._walked(progress))
     )
-    self.dispute[channel] = (self.dispute[channel] & ~_FINGERPRINT_MASK) | self._fingerprint(
-        balances_hash, claims_root, self._walked(walked)
+    walked: shares.Progress = empty(shares.Progress)
+    due: DynArray[uint256, messages.CELLS_MAX] = []
+    walked, due = staticcall RESOLVER.resolve(
+        len(payees.assets), payees.settlement, totals, holdings, tree, progress, proof, run, dispute >> 224
     )
-    self._book(channel, word, totals, due, walked, is_last)
-    self._pay_out(terms.assets, terms.payouts, due)
+    if walked.cursor == tree.count:
+        self._close(channel, True)
+    else:
+        self.funding[channel] = (funding & ~_TOTALS_MASK) | self._totals_hash(self._sum(totals, due))
+        self.dispute[channel] = (dispute & ~_FINGERPRINT_MASK) | self._fingerprint(
+            payees_hash, balances_hash, claims_root, self._walked(walked)
+        )
+        log Progressed(channel=channel, paid=due, progress=walked)
+    self._pay_out(payees.payouts, payees.assets, due)
 
 
 @external
-@nonreentrant
 def collect(asset: address, to: address):
     """
     @notice Pay the sender, at an address of his choice, what failed payouts left for him.
@@ -544,13 +533,24 @@ def _version(dispute: uint256) -> uint256:
 
 @internal
 @pure
-def _fingerprint(balances_hash: bytes32, claims_root: bytes32, walked: bytes32) -> uint256:
-    return convert(keccak256(abi_encode(balances_hash, claims_root, walked)), uint256) & _FINGERPRINT_MASK
+def _fingerprint(payees: bytes32, balances_hash: bytes32, claims_root: bytes32, walked: bytes32) -> uint256:
+    """
+    @notice Bind all that a settlement goes by: whom it pays, the state, and its own progress.
+    """
+    return convert(keccak256(abi_encode(payees, balances_hash, claims_root, walked)), uint256) & _FINGERPRINT_MASK
 
 
 @internal
 @pure
-def _walked(progress: Progress) -> bytes32:
+def _payees(terms: messages.Terms) -> bytes32:
+    return messages._payees(
+        messages.Payees(payouts=terms.payouts, assets=terms.assets, settlement=terms.settlement)
+    )
+
+
+@internal
+@pure
+def _walked(progress: shares.Progress) -> bytes32:
     """
     @notice Return the hash of a settlement's progress; zero where no claim was resolved.
     """
@@ -562,24 +562,25 @@ def _walked(progress: Progress) -> bytes32:
 
 @internal
 @view
-def _funded(channel: bytes32, totals: DynArray[uint256, messages.CELLS_MAX]) -> uint256:
+def _funded(channel: bytes32, totals: DynArray[uint256, messages.CELLS_MAX], status: uint256) -> uint256:
     """
-    @notice Return the funding word of an open channel with these totals.
+    @notice Return the funding word of a channel of this status and with these totals.
     """
     word: uint256 = self.funding[channel]
-    refusals._unless_phase(word & _STATUS_MASK == _OPEN)
-    refusals._unless_hash(word & _TOTALS_MASK == self._totals_hash(totals))
+    refusals._unless_phase(word & _STATUS_MASK == status)
+    refusals._unless_hash(word & _TOTALS_MASK == convert(keccak256(abi_encode(totals)), uint256) & _TOTALS_MASK)
     return word
 
 
 @internal
 @view
-def _disputed(channel: bytes32) -> uint256:
+def _ended(channel: bytes32, fingerprint: uint256) -> uint256:
     """
-    @notice Return the dispute word of an open channel under dispute.
+    @notice Return the word of a dispute that is over and has come to this.
     """
     word: uint256 = self.dispute[channel]
-    refusals._unless_phase(word != 0 and self.funding[channel] & _STATUS_MASK == _OPEN)
+    assert block.timestamp >= word >> 224, "adjudicator: not yet"
+    refusals._unless_hash(word & _FINGERPRINT_MASK == fingerprint)
     return word
 
 
@@ -637,68 +638,17 @@ def _check_state(
     self._check_signed(digest, participants, signed)
 
 
-@internal
-@view
-def _check_settling(channel: bytes32, fingerprint: uint256):
-    """
-    @notice The dispute must be over, and have ended with this.
-    """
-    word: uint256 = self.dispute[channel]
-    refusals._unless_phase(word != 0)
-    assert block.timestamp >= word >> 224, "adjudicator: not yet"
-    refusals._unless_hash(word & _FINGERPRINT_MASK == fingerprint)
-
-
-# -- internal: settlement ----------------------------------------------------------------------------------------------
+# -- internal: money ---------------------------------------------------------------------------------------------------
 
 @internal
-@pure
-def _advanced(
-    progress: Progress,
-    outcomes: DynArray[resolution.Outcome, claims.RUN_MAX],
-    assets: uint256,
-    settlement: uint8,
-    cells: uint256,
-) -> Progress:
+def _close(channel: bytes32, is_disputed: bool):
     """
-    @notice Return the progress after a run of claims that came to `outcomes`.
+    @notice Close an id for ever.
     """
-    walked: Progress = progress
-    walked.cursor += len(outcomes)
-    if progress.cursor == 0:
-        for _: uint256 in range(cells, bound=messages.CELLS_MAX):
-            walked.accruals.append(empty(shares.Accrual))
-    for outcome: resolution.Outcome in outcomes:
-        long: uint256 = outcome.long * assets + convert(settlement, uint256)
-        short: uint256 = outcome.short * assets + convert(settlement, uint256)
-        if long < cells and short < cells:
-            walked.accruals[long].delta += outcome.delta
-            walked.accruals[short].delta -= outcome.delta
-        seat: uint256 = outcome.seat * assets + outcome.asset
-        if seat < cells and outcome.asset < assets:
-            walked.accruals[seat].credit += outcome.credit
-    return walked
-
-
-@internal
-def _book(
-    channel: bytes32,
-    word: uint256,
-    totals: DynArray[uint256, messages.CELLS_MAX],
-    due: DynArray[uint256, messages.CELLS_MAX],
-    progress: Progress,
-    is_last: bool,
-):
-    """
-    @notice Write what a settlement pays; with the last claim, close the id for ever.
-    """
-    if is_last:
-        self.funding[channel] = _CLOSED
+    self.funding[channel] = _CLOSED
+    if is_disputed:
         self.dispute[channel] = 0
-        log Closed(channel=channel, paid=due)
-    else:
-        self.funding[channel] = (word & ~_TOTALS_MASK) | self._totals_hash(self._sum(totals, due))
-        log Progressed(channel=channel, paid=due, progress=progress)
+    log Closed(channel=channel)
 
 
 @internal
@@ -716,19 +666,48 @@ def _sum(
 
 
 @internal
-def _pay_out(
-    assets: DynArray[address, messages.ASSETS_MAX],
+def _pay_whole(
     payouts: DynArray[address, messages.PARTICIPANTS_MAX],
+    assets: DynArray[address, messages.ASSETS_MAX],
+    totals: DynArray[uint256, messages.CELLS_MAX],
+    holdings: DynArray[messages.Holding, messages.CELLS_MAX],
+):
+    """
+    @notice Pay everybody by a state without claims, in order of seats up to what there is; a remainder is the lowest's.
+    """
+    width: uint256 = len(assets)
+    for asset: uint256 in range(width, bound=messages.ASSETS_MAX):
+        left: uint256 = cells._held(asset, width, totals)
+        first: uint256 = 0
+        for seat: uint256 in range(len(payouts), bound=messages.PARTICIPANTS_MAX):
+            cell: uint256 = unsafe_add(unsafe_mul(seat, width), asset)
+            paid: uint256 = min(cells._whole(totals[cell], holdings[cell].standing, holdings[cell].counted), left)
+            left = unsafe_sub(left, paid)
+            if seat == 0:
+                first = paid
+            else:
+                self._pay(assets[asset], payouts[seat], paid)
+        self._pay(assets[asset], payouts[0], unsafe_add(first, left))
+
+
+@internal
+def _pay_out(
+    payouts: DynArray[address, messages.PARTICIPANTS_MAX],
+    assets: DynArray[address, messages.ASSETS_MAX],
     due: DynArray[uint256, messages.CELLS_MAX],
 ):
     """
-    @notice Pay; what fails becomes claimable and blocks nobody.
+    @notice Pay every cell.
     """
     for cell: uint256 in range(len(due), bound=messages.CELLS_MAX):
-        if due[cell] == 0:
-            continue
-        asset: address = assets[cell % len(assets)]
-        payee: address = payouts[cell // len(assets)]
-        if not tokens._send(asset, payee, due[cell]):
-            self.claimable[asset][payee] += due[cell]
-            log Unpaid(asset=asset, payee=payee, amount=due[cell])
+        self._pay(assets[cell % len(assets)], payouts[cell // len(assets)], due[cell])
+
+
+@internal
+def _pay(asset: address, payee: address, amount: uint256):
+    """
+    @notice Pay; what fails becomes claimable and blocks nobody.
+    """
+    if amount != 0 and not tokens._send(asset, payee, amount):
+        self.claimable[asset][payee] += amount
+        log Unpaid(asset=asset, payee=payee, amount=amount)

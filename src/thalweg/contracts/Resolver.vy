@@ -4,8 +4,8 @@
 """
 @title Resolver
 @license Apache-2.0
-@notice Says what claims come to: hashes them as they were signed, asks oracles and the registry of preimages, and computes
-        payoffs. It holds no money and knows no channel; the adjudicator proves what it is told against the state.
+@notice Says what claims come to and who is due what: hashes them as they were signed, asks oracles and the registry of
+        preimages, computes payoffs and shares. It holds no money; the adjudicator has checked the state it asks about.
 """
 
 
@@ -13,8 +13,10 @@
 
 import IResolver
 import claims
+import messages
 import preimages
 import resolution
+import shares
 
 
 # -- module state ------------------------------------------------------------------------------------------------------
@@ -32,28 +34,37 @@ exports: (preimages.revealed, preimages.reveal)
 @external
 @view
 def resolve(
-    run: DynArray[Bytes[claims.CLAIM_BYTES], claims.RUN_MAX],
-    start: uint256,
-    count: uint256,
-    mark_time: uint64,
-    proof: DynArray[bytes32, claims.PROOF_MAX],
+    assets: uint256,
     settlement: uint8,
+    totals: DynArray[uint256, messages.CELLS_MAX],
+    holdings: DynArray[messages.Holding, messages.CELLS_MAX],
+    tree: claims.Tree,
+    progress: shares.Progress,
+    proof: DynArray[bytes32, claims.PROOF_MAX],
+    run: DynArray[Bytes[claims.CLAIM_BYTES], claims.RUN_MAX],
     dispute_deadline: uint256,
-) -> (bytes32, DynArray[resolution.Outcome, claims.RUN_MAX]):
+) -> (shares.Progress, DynArray[uint256, messages.CELLS_MAX]):
     """
-    @notice Return the claims root that a run of claims proves, and what each of them comes to.
-    @param run Claims that stand next to each other in the tree, as words; at least one.
-    @param start Index of the first.
-    @param count How many leaves the tree has.
-    @param mark_time The tick that the state's collateral was computed on.
+    @notice Return the progress after a run of claims, and what every cell is due.
+    @param assets How many assets the channel has.
+    @param settlement Index of the one that backs positions.
+    @param totals The channel's totals.
+    @param holdings The disputed state's holdings.
+    @param tree Its claims.
+    @param progress How far the settlement has walked.
     @param proof The neighbours of the run in the tree.
-    @param settlement Index of the asset that backs positions.
+    @param run The claims from `progress.cursor` on, as words; none to release what no claim can reach.
     @param dispute_deadline When the dispute ended.
     """
-    assert len(run) != 0 and start + len(run) <= count and count <= claims.COUNT_MAX, "claims: malformed"
     leaves: DynArray[bytes32, claims.RUN_MAX] = []
     outcomes: DynArray[resolution.Outcome, claims.RUN_MAX] = []
     for claim: Bytes[claims.CLAIM_BYTES] in run:
         leaves.append(claims._leaf(claim))
-        outcomes.append(resolution._outcome(claim, convert(settlement, uint256), mark_time, dispute_deadline))
-    return (claims._claims_root(count, mark_time, claims._root(leaves, start, count, proof)), outcomes)
+        outcomes.append(resolution._outcome(claim, convert(settlement, uint256), tree.mark_time, dispute_deadline))
+    if len(run) != 0:
+        assert progress.cursor + len(run) <= tree.count and tree.count <= claims.COUNT_MAX, "claims: malformed"
+        root: bytes32 = claims._proven_root(leaves, progress.cursor, tree.count, proof)
+        assert root == tree.root, "claims: wrong hash"
+    walked: shares.Progress = shares._advanced(progress, outcomes, assets, convert(settlement, uint256), len(totals))
+    is_last: bool = walked.cursor == tree.count
+    return (walked, shares._due(assets, totals, holdings, walked.accruals, is_last))

@@ -63,7 +63,7 @@ def mint(to: address, amount: uint256):
     @notice Make money out of nothing.
     """
     self.totalSupply += amount
-    self.balanceOf[to] += amount
+    self.balanceOf[to] = unsafe_add(self.balanceOf[to], amount)
     log IERC20.Transfer(sender=empty(address), receiver=to, value=amount)
 
 
@@ -84,7 +84,7 @@ def transferFrom(owner: address, to: address, amount: uint256) -> bool:
     allowed: uint256 = self.allowance[owner][msg.sender]
     assert allowed >= amount, "token: allowance"
     if allowed != max_value(uint256):
-        self.allowance[owner][msg.sender] = allowed - amount
+        self.allowance[owner][msg.sender] = unsafe_sub(allowed, amount)
     self._transfer(owner, to, amount)
     return True
 
@@ -152,9 +152,10 @@ def DOMAIN_SEPARATOR() -> bytes32:
 
 @internal
 def _transfer(owner: address, to: address, amount: uint256):
-    assert self.balanceOf[owner] >= amount, "token: balance"
-    self.balanceOf[owner] -= amount
-    self.balanceOf[to] += amount
+    balance: uint256 = self.balanceOf[owner]
+    assert balance >= amount, "token: balance"
+    self.balanceOf[owner] = unsafe_sub(balance, amount)
+    self.balanceOf[to] = unsafe_add(self.balanceOf[to], amount)  # no balance exceeds the supply
     log IERC20.Transfer(sender=owner, receiver=to, value=amount)
 
 

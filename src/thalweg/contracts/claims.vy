@@ -17,11 +17,10 @@ HASH_LOCK: constant(uint256) = 1
 RUN_MAX: constant(uint256) = 16  # claims a call
 COUNT_MAX: constant(uint256) = 256  # claims a state
 PROOF_MAX: constant(uint256) = 16  # two neighbours a row of a tree of COUNT_MAX leaves
+_ROWS_MAX: constant(uint256) = 8  # above the leaves
 HASHES_MAX: constant(uint256) = 8  # of one condition
 KNOTS_MAX: constant(uint256) = 16
 CLAIM_BYTES: constant(uint256) = 32 * 40  # a position with every knot and hash
-_HASHES_BYTES: constant(uint256) = 32 * HASHES_MAX
-_KNOTS_BYTES: constant(uint256) = 32 * KNOTS_MAX
 
 _POSITION_TYPE: constant(bytes32) = keccak256(
     "Position(uint64 id,uint8 long,uint8 short,uint64 quantity,Instrument instrument,int256 premium,Condition condition)Condition(bytes32[] hashes,uint64 deadline)Instrument(uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,uint256[] knots)"
@@ -33,6 +32,15 @@ _INSTRUMENT_TYPE: constant(bytes32) = keccak256(
     "Instrument(uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,uint256[] knots)"
 )
 _CONDITION_TYPE: constant(bytes32) = keccak256("Condition(bytes32[] hashes,uint64 deadline)")
+
+
+# -- structs -----------------------------------------------------------------------------------------------------------
+
+# What a state with claims commits to: how many, the tick that its collateral was computed on, the root over their leaves.
+struct Tree:
+    count: uint256
+    mark_time: uint256
+    root: bytes32
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------
@@ -106,7 +114,7 @@ def _hash_lock(claim: Bytes[CLAIM_BYTES]) -> bytes32:
 
 @internal
 @pure
-def _root(
+def _proven_root(
     leaves: DynArray[bytes32, RUN_MAX], start: uint256, count: uint256, proof: DynArray[bytes32, PROOF_MAX]
 ) -> bytes32:
     """
@@ -119,28 +127,23 @@ def _root(
     nodes: uint256 = len(leaves)
     size: uint256 = count
     used: uint256 = 0
-    for _: uint256 in range(9):  # COUNT_MAX leaves make nine rows
+    for _: uint256 in range(_ROWS_MAX):
         if size == 1:
             break
-        read: uint256 = 0
-        written: uint256 = 0
-        if first % 2 == 1:
+        read: uint256 = first % 2
+        written: uint256 = read
+        if read == 1:
             row[0] = self._node(proof[used], row[0])
             used += 1
-            read = 1
-            written = 1
-        for _i: uint256 in range(RUN_MAX // 2):
-            if read + 1 >= nodes:
-                break
+        for _pair: uint256 in range((nodes - read) // 2, bound=RUN_MAX // 2):
             row[written] = self._node(row[read], row[read + 1])
             read += 2
             written += 1
         if read < nodes:
-            if first + read + 1 < size:
+            row[written] = row[read]
+            if first + nodes < size:
                 row[written] = self._node(row[read], proof[used])
                 used += 1
-            else:
-                row[written] = row[read]
             written += 1
         nodes = written
         first //= 2
@@ -151,11 +154,11 @@ def _root(
 
 @internal
 @pure
-def _claims_root(count: uint256, mark_time: uint64, root: bytes32) -> bytes32:
+def _claims_root(tree: Tree) -> bytes32:
     """
-    @notice Return what a state with claims commits to.
+    @notice Return what a state with claims is signed with.
     """
-    return keccak256(concat(b"\x02", convert(count, bytes32), convert(convert(mark_time, uint256), bytes32), root))
+    return keccak256(concat(b"\x02", convert(tree.count, bytes32), convert(tree.mark_time, bytes32), tree.root))
 
 
 @internal

@@ -8,6 +8,11 @@
 """
 
 
+# -- imports -----------------------------------------------------------------------------------------------------------
+
+import messages
+
+
 # -- internal ----------------------------------------------------------------------------------------------------------
 
 @internal
@@ -50,3 +55,9 @@ def _unless_covered(is_covered: bool):
 @view
 def _after(last_second: uint256):
     assert block.timestamp <= last_second, "adjudicator: expired"
+
+
+@internal
+@pure
+def _unless_in_range(amount: uint256):
+    assert amount <= messages.DEPOSIT_MAX, "adjudicator: amount overflows"

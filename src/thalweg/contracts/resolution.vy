@@ -50,7 +50,7 @@ struct Outcome:
 @internal
 @view
 def _outcome(
-    claim: Bytes[claims.CLAIM_BYTES], settlement: uint256, mark_time: uint64, dispute_deadline: uint256
+    claim: Bytes[claims.CLAIM_BYTES], settlement: uint256, mark_time: uint256, dispute_deadline: uint256
 ) -> Outcome:
     """
     @notice Return what a claim comes to; `settlement` is the asset that backs positions.
@@ -73,7 +73,7 @@ def _outcome(
 @internal
 @view
 def _position(
-    claim: Bytes[claims.CLAIM_BYTES], settlement: uint256, mark_time: uint64, dispute_deadline: uint256
+    claim: Bytes[claims.CLAIM_BYTES], settlement: uint256, mark_time: uint256, dispute_deadline: uint256
 ) -> Outcome:
     """
     @dev A premium is escrowed by the side that owes it: paid over where the condition is met, else paid back.
@@ -134,7 +134,7 @@ def _magnitude(premium: int256) -> uint256:
 
 @internal
 @view
-def _price(oracle: address, feed: bytes32, expiry: uint256, mark_time: uint64, dispute_deadline: uint256) -> uint256:
+def _price(oracle: address, feed: bytes32, expiry: uint256, mark_time: uint256, dispute_deadline: uint256) -> uint256:
     """
     @notice Return the price that an expiry settles at. A void report moves on to the next grid point. Where the oracle
             stays silent for a week after both the expiry and the dispute's deadline, the tick that the state's collateral

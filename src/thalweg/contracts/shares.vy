@@ -20,7 +20,10 @@
 
 # -- imports -----------------------------------------------------------------------------------------------------------
 
+import claims
+import cells
 import messages
+import resolution
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
@@ -34,6 +37,12 @@ _DELTA_MAX: constant(int256) = 2**127 - 1  # times an amount it stays below 2^25
 struct Accrual:
     delta: int256
     credit: uint256
+
+
+# How far a settlement has walked: claims before `cursor` are done and came to `accruals`, which are empty at cursor 0.
+struct Progress:
+    cursor: uint256
+    accruals: DynArray[Accrual, messages.CELLS_MAX]
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------
@@ -54,7 +63,7 @@ def _due(
     """
     due: DynArray[uint256, messages.CELLS_MAX] = totals  # of the right length; every cell is overwritten
     for asset: uint256 in range(assets, bound=messages.ASSETS_MAX):
-        left: uint256 = self._held(asset, assets, totals)
+        left: uint256 = cells._held(asset, assets, totals)
         owed: int256[messages.PARTICIPANTS_MAX] = empty(int256[messages.PARTICIPANTS_MAX])
         lost: uint256 = 0
         gained: uint256 = 0
@@ -99,36 +108,28 @@ def _due(
 
 @internal
 @pure
-def _withdrawal(
+def _advanced(
+    progress: Progress,
+    outcomes: DynArray[resolution.Outcome, claims.RUN_MAX],
     assets: uint256,
-    totals: DynArray[uint256, messages.CELLS_MAX],
-    holdings: DynArray[messages.Holding, messages.CELLS_MAX],
-) -> DynArray[uint256, messages.CELLS_MAX]:
+    settlement: uint256,
+    size: uint256,
+) -> Progress:
     """
-    @notice Return what every cell is paid where a state has counted more withdrawn than the chain has paid.
+    @notice Return the progress after a run of claims that came to `outcomes`.
     """
-    due: DynArray[uint256, messages.CELLS_MAX] = totals  # of the right length; every cell is overwritten
-    for asset: uint256 in range(assets, bound=messages.ASSETS_MAX):
-        left: uint256 = self._held(asset, assets, totals)
-        for seat: uint256 in range(len(totals) // assets, bound=messages.PARTICIPANTS_MAX):
-            cell: uint256 = seat * assets + asset
-            counted: uint256 = holdings[cell].counted & messages.LOW_HALF
-            paid: uint256 = totals[cell] & messages.LOW_HALF
-            due[cell] = min(counted - paid, left) if counted > paid else 0
-            left -= due[cell]
-    return due
-
-
-@internal
-@pure
-def _held(asset: uint256, assets: uint256, totals: DynArray[uint256, messages.CELLS_MAX]) -> uint256:
-    """
-    @notice Return what the channel holds of an asset.
-    """
-    paid_in: uint256 = 0
-    paid_out: uint256 = 0
-    for seat: uint256 in range(len(totals) // assets, bound=messages.PARTICIPANTS_MAX):
-        total: uint256 = totals[seat * assets + asset]
-        paid_in += total >> 128
-        paid_out += total & messages.LOW_HALF
-    return paid_in - paid_out
+    walked: Progress = progress
+    walked.cursor += len(outcomes)
+    if progress.cursor == 0 and len(outcomes) != 0:
+        for _: uint256 in range(size, bound=messages.CELLS_MAX):
+            walked.accruals.append(empty(Accrual))
+    for outcome: resolution.Outcome in outcomes:
+        long: uint256 = outcome.long * assets + settlement
+        short: uint256 = outcome.short * assets + settlement
+        if long < size and short < size:
+            walked.accruals[long].delta += outcome.delta
+            walked.accruals[short].delta -= outcome.delta
+        cell: uint256 = outcome.seat * assets + outcome.asset
+        if outcome.asset < assets and cell < size:
+            walked.accruals[cell].credit += outcome.credit
+    return walked
