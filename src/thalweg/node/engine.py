@@ -202,7 +202,10 @@ class Engine:
             self._entries = 0
 
     def _run(self, effects: Iterable[Effect]) -> None:
-        """Perform effects; what the signer answers is stepped at once and its effects follow."""
+        """Perform effects in order; what the signer answers is stepped at once, and its effects wait their turn.
+
+        So states are signed in the order in which they were offered.
+        """
         work = deque(effects)
         while work:
             answer = self._perform(work.popleft())
@@ -212,7 +215,7 @@ class Engine:
                 raise InvariantBroken(f"{type(answer).__name__} came back from an effect but cannot be derived again")
             self.node, more = step(self.node, answer)
             self._unsaved.append(_encode(answer))
-            work.extendleft(reversed(more))
+            work.extend(more)
 
     def _perform(self, effect: Effect) -> AnyEvent | None:
         match effect:

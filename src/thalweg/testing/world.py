@@ -218,6 +218,8 @@ class World:
 
     def _leave(self, one: Participant, channel: Channel) -> UserFault | None:
         at = phase(channel)
+        if any(other.peer in channel.peers and channel.id not in other.channels for other in self.participants):
+            return users.close(one, channel, alone=True)  # who lost his disk has forgotten even that it exists
         if at == Phase.RECOVERING:
             return users.jump(one, channel)
         if at != Phase.LIVE or channel.queue or users.has_claims(channel) or self._rng.randrange(3):
