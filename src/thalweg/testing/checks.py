@@ -1,10 +1,11 @@
 """What must be true of a world at every moment, and what everybody must be paid in the end. DESIGN.md section 5."""
 
+from functools import lru_cache
 from typing import Final
 
-from thalweg.channel.claims import Position
+from thalweg.channel.claims import Claim, Position
 from thalweg.channel.sheet import Sheet
-from thalweg.channel.state import Channel
+from thalweg.channel.state import Channel, Offered
 from thalweg.channel.terms import Terms
 from thalweg.errors import InvariantBroken
 from thalweg.instruments.payoff import payoff_amount
@@ -47,8 +48,6 @@ class Watchdog:
             if self._agreed.get(key) != channel.agreed.version:
                 self._check_agreed(participant, channel)
                 self._agreed[key] = channel.agreed.version
-            for entry in channel.offered:
-                self.sheets.setdefault((channel.id, entry.version), entry.sheet)
 
     def _check_agreed(self, participant: Participant, channel: Channel) -> None:
         before = self._agreed.get((participant.name, channel.id), Version(0))
@@ -56,11 +55,22 @@ class Watchdog:
         if agreed.version < before:
             raise InvariantBroken(f"{participant.name} went back from version {before}: {channel!r}")
         root = Hash(agreed.state.balances_hash + agreed.state.claims_root)
-        if self._digests.setdefault((channel.id, agreed.version), root) != root:
+        known = self._digests.get((channel.id, agreed.version))
+        if known == root:
+            return
+        if known is not None:
             raise InvariantBroken(f"two histories: {participant.name} holds another version {agreed.version}")
+        self._digests[channel.id, agreed.version] = root
         self.sheets[channel.id, agreed.version] = agreed.sheet
         check_money(agreed.sheet, channel.terms)
         check_cover(agreed.sheet, channel.terms)
+
+    def note(self, channel_id: ChannelId, entry: Offered) -> None:
+        """Remember what an honest node is about to sign: any of it may become the truth.
+
+        A version that two honest nodes were shown differently can never be complete.
+        """
+        self.sheets.setdefault((channel_id, entry.version), entry.sheet)
 
     # --- the chain --------------------------------------------------------------------------------------------------
 
@@ -68,7 +78,8 @@ class Watchdog:
         """Note what a dispute may not end below: what honest nodes held agreed early enough to show it."""
         for channel_id, account in head.accounts.items():
             if account.contest is None:
-                self._floors.pop(channel_id, None)
+                if not account.is_closed:
+                    self._floors.pop(channel_id, None)
             elif now <= account.contest.deadline - REACTION_S:
                 held = [
                     channel.agreed.version
@@ -133,27 +144,41 @@ def check_money(sheet: Sheet, terms: Terms) -> None:
 
 def check_cover(sheet: Sheet, terms: Terms) -> None:
     """Check that nobody can lose more than he has, at any price a payoff turns at."""
-    positions = [claim for claim in sheet.claims if isinstance(claim, Position)]
+    losses = _worst_losses(sheet.claims, len(terms.participants))
+    for seat, loss in enumerate(losses):
+        holding = sheet.holdings[seat * len(terms.assets) + terms.settlement]
+        if holding.balance - loss < holding.free:
+            raise InvariantBroken(f"seat {seat} is not covered: {holding}, at worst it loses {loss}")
+
+
+@lru_cache(maxsize=256)
+def _worst_losses(claims: tuple[Claim, ...], seats: int) -> tuple[int, ...]:
+    """Return what each seat can lose at the worst price of each expiry, added up. A straightforward search."""
+    groups: dict[UnixSeconds, list[Position]] = {}
+    for claim in claims:
+        if isinstance(claim, Position):
+            groups.setdefault(claim.instrument.expiry, []).append(claim)
+    losses = [0] * seats
+    for positions in groups.values():
+        worst = [0] * seats
+        for price in _turning_points(positions):
+            outcomes = [0] * seats
+            for position in positions:
+                amount = payoff_amount(position.instrument, position.quantity, price)
+                outcomes[position.long] += amount
+                outcomes[position.short] -= amount
+            worst = list(map(min, worst, outcomes))
+        losses = [loss - outcome for loss, outcome in zip(losses, worst, strict=True)]
+    return tuple(losses)
+
+
+def _turning_points(positions: list[Position]) -> set[Price]:
     prices = {Price(0), PRICE_MAX}
     for position in positions:
         knots = position.instrument.knots
         is_curve = position.instrument.payoff == Payoff.CURVE
         prices.update(unknot(packed)[0] if is_curve else Price(packed) for packed in knots)
-    for seat in range(len(terms.participants)):
-        holding = sheet.holdings[seat * len(terms.assets) + terms.settlement]
-        expiries = {position.instrument.expiry for position in positions}
-        worst = [min(_payoff(seat, positions, expiry, price) for price in prices) for expiry in expiries]
-        if holding.balance - sum(max(0, -payoff) for payoff in worst) < holding.free:
-            raise InvariantBroken(f"seat {seat} is not covered: {holding}, at worst {worst}")
-
-
-def _payoff(seat: int, positions: list[Position], expiry: UnixSeconds, price: Price) -> int:
-    total = 0
-    for position in positions:
-        if position.instrument.expiry == expiry and seat in (position.long, position.short):
-            amount = payoff_amount(position.instrument, position.quantity, price)
-            total += amount if seat == position.long else -amount
-    return total
+    return prices
 
 
 def check_tokens(ledger: Ledger, supply: dict[bytes, int]) -> None:

@@ -4,7 +4,7 @@ An append is written whole or not at all, as SQLite does it: a torn write is a l
 same disk, apart from the journal, so an old journal can be put back under newer marks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import coincurve
 import msgspec
@@ -120,9 +120,12 @@ class SimSigner:
     Only the marks decide; the record is the simulator's own proof that no version was signed twice.
     """
 
-    def __init__(self, key: coincurve.PrivateKey, disk: SimDisk) -> None:
+    def __init__(
+        self, key: coincurve.PrivateKey, disk: SimDisk, on_signed: Callable[[ChannelId, Version], None]
+    ) -> None:
         self._key = key
         self._disk = disk
+        self._on_signed = on_signed
 
     def address(self) -> Address:
         """Return the address of the channel key."""
@@ -137,6 +140,7 @@ class SimSigner:
         self._disk.marks[channel_id] = asked
         if self._disk.signed.setdefault((channel_id, version), digest) != digest:
             raise InvariantBroken(f"two states of version {version} were signed")
+        self._on_signed(channel_id, version)
         self._disk.fuse.burn()
         return sign(self._key, digest)
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from thalweg.channel.effects import Authorize, Notify
 from thalweg.channel.events import AnyEvent, ChainReported, FundingAuthorized, LinkDown, LinkUp
 from thalweg.channel.onchain import BlockObserved, Call, ChainEvent, ChannelObserved, Pull
-from thalweg.channel.state import Channel
+from thalweg.channel.state import Channel, Offered, find_live
 from thalweg.crypto import address_of, sign
 from thalweg.errors import InvariantBroken, UserFault
 from thalweg.node.engine import Engine, replay
+from thalweg.node.ports import Signer
 from thalweg.node.state import Identity, Node, snapshot
 from thalweg.testing.adjudicator import Ledger
 from thalweg.testing.chain import ChainPort, SimChain
@@ -17,7 +18,7 @@ from thalweg.testing.clock import SimClock, Timeline
 from thalweg.testing.disk import Crash, SimDisk, SimJournal, SimSigner
 from thalweg.testing.keys import key_of
 from thalweg.testing.network import SimNetwork
-from thalweg.units import Address, ChannelId, UnixSeconds
+from thalweg.units import Address, ChannelId, UnixSeconds, Version
 
 PUMP_MS_MAX = 5  # events that come in so close together share a commit
 ENTRIES_MAX = 150  # compact early, so that snapshots are tried too
@@ -33,6 +34,7 @@ class Surroundings:
         self.network = network
         self.chain = chain
         self.trace: Callable[[bytes], None] = lambda _: None
+        self.on_signed: Callable[[ChannelId, Offered], None] = lambda _, __: None
         self.on_pumped: Callable[[Participant], None] = lambda _: None
         self.on_notice: Callable[[Participant, Notify], None] = lambda _, __: None
 
@@ -110,7 +112,7 @@ class Participant:
             engine = Engine(
                 Node(self.identity()),
                 SimJournal(self.disk),
-                SimSigner(self._key, self.disk),
+                self._signer(),
                 self,
                 self,
                 self,
@@ -127,6 +129,15 @@ class Participant:
         self.disk.restored = False
         self._around.network.node_started(self.peer)
         self._around.on_pumped(self)
+
+    def _signer(self) -> Signer:
+        return SimSigner(self._key, self.disk, self._on_signed)
+
+    def _on_signed(self, channel_id: ChannelId, version: Version) -> None:
+        """Let the world know a state before its signature can leave."""
+        entry = find_live(self.channels[channel_id], version) if channel_id in self.channels else None
+        if entry is not None:
+            self._around.on_signed(channel_id, entry)
 
     def _check_marks(self, engine: Engine) -> None:
         for channel_id, channel in engine.node.channels.items():

@@ -14,7 +14,7 @@ import msgspec
 from thalweg.channel.claims import Position
 from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import Policy, ReportReceived
-from thalweg.channel.state import Channel, Phase, phase
+from thalweg.channel.state import Channel, Offered, Phase, phase
 from thalweg.codec import Domain
 from thalweg.crypto import keccak
 from thalweg.errors import InvariantBroken, UserFault
@@ -24,6 +24,7 @@ from thalweg.testing.chain import SimChain
 from thalweg.testing.checks import Watchdog, check_tokens
 from thalweg.testing.clock import Timeline
 from thalweg.testing.faults import Faults, draw_faults, strikes
+from thalweg.testing.mallory import Mallory
 from thalweg.testing.network import SimNetwork
 from thalweg.testing.oracle import SimOracle
 from thalweg.testing.participant import Participant, Surroundings
@@ -57,9 +58,16 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class World:
-    """One seed's world. `participants` and `faults` are drawn from the seed where they are not given."""
+    """One seed's world. What is not given is drawn from the seed: how many take part, which faults, a cheat or not."""
 
-    def __init__(self, seed: int, participants: int | None = None, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        participants: int | None = None,
+        faults: Faults | None = None,
+        *,
+        mallory: bool | None = None,
+    ) -> None:
         self.seed = seed
         self._rng = random.Random(seed)  # noqa: S311 - a simulation must repeat itself
         self.faults = draw_faults(self._rng) if faults is None else faults
@@ -70,9 +78,14 @@ class World:
         self.chain = SimChain(self.timeline, self._fork(), self.faults, self._genesis())
         around = Surroundings(seed, self.timeline, self._fork(), self.network, self.chain)
         around.trace = self._record
+        around.on_signed = self._on_signed
         around.on_pumped = self._on_pumped
         around.on_notice = self._on_notice
         self.participants = [Participant(name, around, self._skew()) for name in NAMES[:count]]
+        self.mallory: Mallory | None = None
+        if self._rng.randrange(4) == 0 if mallory is None else mallory:
+            self.mallory = Mallory("mallory", around, 0, self._fork())
+            self.participants[self._rng.randrange(count)] = self.mallory
         self.watchdog = Watchdog()
         self.notices: dict[Topic, int] = {}
         self._trace = hashlib.blake2b(digest_size=16)
@@ -126,6 +139,8 @@ class World:
         for _ in range(ticks):
             self._tick()
             self._troubles.strike()
+            if self.mallory:
+                self.mallory.strike()
             self._use()
         self.heal()
         while not self._is_over():
@@ -182,6 +197,9 @@ class World:
         self._trace.update(self.timeline.now_ms.to_bytes(8))
         self._trace.update(data)
 
+    def _on_signed(self, channel_id: ChannelId, entry: Offered) -> None:
+        self.watchdog.note(channel_id, entry)
+
     def _on_pumped(self, participant: Participant) -> None:
         self.watchdog.look_at(participant)
 
@@ -205,6 +223,8 @@ class World:
         self.network.heal()
         self.chain.heal()
         self._troubles.heal()
+        if self.mallory:
+            self.mallory.repent(is_gone=self._rng.randrange(2) == 0)
 
     def _finish_up(self) -> None:
         """Have users bring everything to an end: open if nothing ever was, resume what was restored, and close."""
@@ -219,7 +239,8 @@ class World:
     def _leave(self, one: Participant, channel: Channel) -> UserFault | None:
         at = phase(channel)
         if any(other.peer in channel.peers and channel.id not in other.channels for other in self.participants):
-            return users.close(one, channel, alone=True)  # who lost his disk has forgotten even that it exists
+            # somebody is gone, or lost his disk and has forgotten even that the channel exists
+            return users.close(one, channel, alone=users.has_claims(channel) or self._rng.randrange(2) == 0)
         if at == Phase.RECOVERING:
             return users.jump(one, channel)
         if at != Phase.LIVE or channel.queue or users.has_claims(channel) or self._rng.randrange(3):
@@ -228,11 +249,12 @@ class World:
 
     def _is_over(self) -> bool:
         accounts = self.chain.final.ledger.accounts
-        if not accounts or not all(account.is_closed for account in accounts.values()):
-            return False
-        return all(
-            phase(channel) == Phase.CLOSED and not channel.queue
+        if not accounts:
+            return self.mallory is not None and not self.mallory.is_up and not self.chain.head.ledger.accounts
+        return all(account.is_closed for account in accounts.values()) and all(
+            phase(channel) in (Phase.CLOSED, Phase.OPENING) and not channel.queue
             for one in self.participants
+            if one.is_honest
             for channel in one.channels.values()
         )
 
