@@ -55,9 +55,10 @@ class Evm:
         """Give an account coins, and the chain its key."""
         if who.address not in self._known:
             self._tester.add_account("0x" + who.key.secret.hex())
+            self._known.add(who.address)
+        if not self.coins(who.address):
             rich = self._tester.get_accounts()[0]
             self._tester.send_transaction({"from": rich, "to": _hex(who.address), "value": WEALTH_WEI, "gas": 21_000})
-            self._known.add(who.address)
         return who
 
     @property

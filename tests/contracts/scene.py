@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-
+from eth_abi import abi as codec
 from tests.contracts.evm import Account, Evm, Receipt, account
-from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, TEST_TOKEN
+
+from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, TEST_TOKEN, entries
 from thalweg.chain.calls import Invocation, encode, fold
 from thalweg.channel.claims import Claim
 from thalweg.channel.hashes import (
@@ -61,6 +62,7 @@ from thalweg.units import (
 USD: Final = 10**6
 FEED: Final = Hash(keccak(b"BTC-USD"))
 CHALLENGE_S: Final = 3600
+_PULL_AUTHORIZATION: Final = 2
 SALT: Final = Hash(keccak(b"salt"))
 SECRET: Final = b"a secret the participants share"
 ORACLES: Final = tuple(account(f"oracle {index}") for index in range(4))
@@ -111,6 +113,23 @@ class Scene:
         kind = keccak(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
         members = (who.address, self.adjudicator, amount, nonce, deadline)
         return Pull(UnixSeconds(deadline), _token_signature(self, who, kind, members))
+
+    def with_authorizations(self, channel: "Channel", over: "Channel | None" = None) -> Invocation:
+        """Return an opening paid by EIP-3009 authorizations, which name what they pay for (or another opening)."""
+        call = channel.opening()
+        named = (over or channel).opening()
+        nonce = open_digest(self.separator, (over or channel).id, named.amounts, named.payers, named.deadline)
+        kind = keccak(
+            b"ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,"
+            b"bytes32 nonce)"
+        )
+        until = self.evm.now() + 600
+        pulls = []
+        for one, amount in zip(channel.people, channel.amounts, strict=True):
+            members = (one.address, self.adjudicator, amount, 0, until, nonce)
+            signature = _token_signature(self, one, kind, members)
+            pulls.append((_PULL_AUTHORIZATION, until, (signature[:32], signature[32:])))
+        return tampered(channel.invocation(call), "open", _5=pulls)
 
     def register(
         self,
@@ -254,7 +273,7 @@ class Channel:
     def state(
         self,
         version: int,
-        balances: Sequence[int] | Sequence[Holding],
+        balances: Sequence[int | Holding],
         claims: Sequence[Claim] = (),
         mark_time: int = 0,
         signers: Sequence[Account] | None = None,
@@ -336,6 +355,16 @@ class Channel:
     def wallets(self) -> tuple[int, ...]:
         """Return what everybody's payout address has of the first asset."""
         return tuple(self.scene.balance(payout) for payout in self.terms.payouts)
+
+
+def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:
+    """Return a call of the adjudicator with arguments replaced by their position: `_3=...`."""
+    entry = entries(ADJUDICATOR)[function]
+    arguments = list(codec.decode(entry.inputs, invocation.data[4:]))
+    for position, value in changes.items():
+        arguments[int(position[1:])] = value
+    data = entry.selector + codec.encode(entry.inputs, arguments)
+    return msgspec.structs.replace(invocation, data=data)
 
 
 def _token_signature(scene: Scene, who: Account, kind: Hash, members: Sequence[Any]) -> Signature:
