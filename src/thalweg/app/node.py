@@ -50,10 +50,11 @@ from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.network.host import Host
 from thalweg.network.limits import Limits
 from thalweg.network.multiaddr import Multiaddr
+from thalweg.network.peer_id import Identity as NetworkIdentity
 from thalweg.network.peer_id import PeerId
 from thalweg.node.engine import Engine
 from thalweg.node.state import Identity, Node
-from thalweg.storage import Opened, Standing, adopt, open_folder
+from thalweg.storage import Keys, Opened, Standing, adopt, open_folder
 from thalweg.units import Address, Amount, UnixSeconds
 
 WANTS_EVERY_S: Final = 0.1  # how soon a new position is known to the oracles
@@ -116,6 +117,20 @@ def _remembered(options: NodeOptions) -> LinkBook:
     return links
 
 
+def identity_of(keys: Keys, deployment: Deployment) -> Identity:
+    """Return who a node with these keys is, on this chain."""
+    profile, wallet = deployment.profile(), address_of(keys.wallet.public_key)
+    return Identity(
+        peer=bytes(NetworkIdentity(keys.node).peer_id),
+        address=address_of(keys.channel(0).public_key),
+        payout=wallet,
+        payer=wallet,
+        chain_id=profile.chain_id,
+        contract=profile.adjudicator,
+        separator=Domain(profile.chain_id, profile.adjudicator).separator(),
+    )
+
+
 class _Running:
     """A node's parts, wired. Made once an event loop runs."""
 
@@ -164,7 +179,7 @@ class _Running:
     # -- making ------------------------------------------------------------------------------------------------------
 
     def _engine(self) -> Engine:
-        identity = self._identity()
+        identity = identity_of(self._opened.keys, self._deployment)
         engine = Engine(
             Node(identity),
             self._opened.journal,
@@ -182,18 +197,6 @@ class _Running:
                 "bring back the deployment file it was started with, or use another folder",
             )
         return engine
-
-    def _identity(self) -> Identity:
-        profile, wallet = self._deployment.profile(), address_of(self._opened.keys.wallet.public_key)
-        return Identity(
-            peer=bytes(self._host.peer_id),
-            address=self._opened.signer.address(),
-            payout=wallet,
-            payer=wallet,
-            chain_id=profile.chain_id,
-            contract=profile.adjudicator,
-            separator=Domain(profile.chain_id, profile.adjudicator).separator(),
-        )
 
     def _make_backend(self) -> Backend:
         assets: dict[Address, Asset] = {asset.address: asset for asset in self._tokens}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STATUS_FAILURE: Final = 1
 STATUS_MISTAKE: Final = 2
 STATUS_INTERRUPTED: Final = 130
+WIDTH_PIPED: Final = 160
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def console() -> "Console":
     """Return the terminal; colours only where there is one."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_PIPED)
 
 
 def show(as_json: bool, result: Any, render: "RenderableType | str") -> None:

@@ -50,7 +50,7 @@ class TerminalScreen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        console.width = min(console.width, WIDTH_MAX)
+        console.width = min(console.width, WIDTH_MAX) if console.is_terminal else WIDTH_MAX
 
     @contextmanager
     def phase(self, title: str) -> Iterator[Phase]:

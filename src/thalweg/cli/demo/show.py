@@ -3,13 +3,15 @@
 import asyncio
 import signal
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from rich.text import Text
 
+from thalweg.cli.demo import trouble
 from thalweg.cli.demo.figures import DECIMALS, Figures, PartyFigures, chain_steps, facts_table, parties_table
 from thalweg.cli.demo.screen import Screen, SilentScreen, TerminalScreen, indented
 from thalweg.cli.demo.stage import MINTED, ORACLES, TRADERS, Stage, price_path
@@ -82,8 +84,8 @@ class _Show:
         )
         try:
             story = await self._set_up()
-            await self._play(story)
-            figures = await self._reckon(story)
+            found = await self._play(story)
+            figures = await self._reckon(story, found)
         finally:
             await self._stage.close()
         self._screen.show("")
@@ -110,12 +112,11 @@ class _Show:
             phase.say(f"starting {len(ORACLES)} oracles and {len(TRADERS)} traders")
             await stage.start_oracles(price_path(market, now, expiry, stage.random))
             await stage.start_traders(market)
-            phase.say(
-                f"alice, bob and 4 oracles (3 must sign): {len(ORACLES) + len(TRADERS)} processes, each its own folder"
-            )
-        self._screen.show(
-            indented(Text(f"market of {self._given.day()}: {market.index:,.0f}, {len(market.smiles)} expiries", "dim"))
-        )
+            phase.say("alice, bob and 4 oracles, of which 3 must sign; each a process with its own folder")
+        with self._screen.phase("Market") as phase:
+            day = datetime.fromtimestamp(expiry, UTC).strftime("%d %B %Y")
+            smiles = f"{len(market.smiles)} smiles"
+            phase.say(f"{market.pair} as of {self._given.day()}: index {market.index:,.0f}, {smiles}; expiry {day}")
         return Story(stage, self._screen, market, expiry)
 
     def _expiry(self, market: Market, now: UnixSeconds) -> UnixSeconds:
@@ -124,14 +125,24 @@ class _Show:
                 return smile.expiry
         raise UserFault(Reason.INSTRUMENT_EXPIRED, f"the market has no expiry {_DAYS_MIN} days away or later")
 
-    async def _play(self, story: Story) -> None:
+    async def _play(self, story: Story) -> dict[str, Any]:
         await story.open()
         await story.trade()
         await story.pay()
+        match self._scenario:
+            case "stale":
+                return await trouble.stale(story)
+            case "vanish":
+                return await trouble.vanish(story)
+            case "crash":
+                found = await trouble.crash(story)
+            case _:
+                found = {}
         await story.expire()
         await story.close()
+        return found
 
-    async def _reckon(self, story: Story) -> Figures:
+    async def _reckon(self, story: Story, found: dict[str, Any]) -> Figures:
         stage = self._stage
         assert story.price is not None
         due = story.book.due(story.price)
@@ -162,5 +173,5 @@ class _Show:
             update_ms_p50=counted["update_ms_p50"],
             settlement_price=story.price / SCALE,
             seconds=round(monotonic() - self._began, 1),
-            trouble={},
+            trouble=found,
         )

@@ -1,4 +1,4 @@
-"""The stage: a chain with contracts and money on it, two traders and four oracles, each a process with its own folder."""
+"""The stage: a chain with contracts and money on it, two traders and four oracles, each its own process and folder."""
 
 import asyncio
 import base64
@@ -21,6 +21,7 @@ from thalweg.cli.initialising import describe_keys
 from thalweg.codec import encode
 from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.market.smiles import Market
+from thalweg.network.multiaddr import Multiaddr
 from thalweg.oracle.source import Path as PricePath
 from thalweg.storage import DataFolder, Keys, create_keystore
 from thalweg.units import Address, UnixSeconds
@@ -76,6 +77,7 @@ class Stage:
         self._rpc: Rpc | None = None
         self._deployment: Deployment | None = None
         self.first_block = 0
+        self.patience_s = ANSWER_S + CHALLENGE_S
 
     @property
     def rpc(self) -> Rpc:
@@ -185,14 +187,16 @@ class Stage:
         """Start a trader, or start him again."""
         oracles = [word for oracle in ORACLES for word in ("--oracle", self.parties[oracle].address)]
         times = ["--answer", str(ANSWER_S), "--challenge", str(CHALLENGE_S)]
-        follows = [
-            "--accept-channels-max",
-            CHANNELS_MAX,
-            "--accept-trades",
-            "--market",
-            str(self.folder / "market.json"),
-        ]
-        await self._start(name, "up", *oracles, *times, *(follows if name == "bob" else ()))
+        market = str(self.folder / "market.json")
+        follows = ["--accept-channels-max", CHANNELS_MAX, "--accept-trades", "--market", market]
+        again = self.parties[name].child
+        listen = f"127.0.0.1:{0 if again is None else Multiaddr.parse(str(again.ready['peer'])).port}"
+        await self._start(name, "up", "--listen", listen, *oracles, *times, *(follows if name == "bob" else ()))
+
+    async def kill(self, party: Party) -> None:
+        """End a trader's process at once."""
+        assert party.child is not None
+        await party.child.kill()
 
     async def _start(self, name: str, command: str, *arguments: str) -> None:
         party = self.parties[name]

@@ -15,6 +15,7 @@ from thalweg.cli.demo.stage import Party, Stage
 from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.market.names import OptionName, instrument_of
 from thalweg.market.smiles import Market
+from thalweg.pricing.black import YEAR_S
 from thalweg.units import SCALE, Price, Quantity, UnixSeconds, mul_div_down, mul_div_up
 
 DEPOSIT: Final = 50_000  # whole tokens, each
@@ -40,7 +41,7 @@ async def until(what: str, look: Callable[[], Awaitable[Any]], patience_s: float
     """
     try:
         async with asyncio.timeout(patience_s):
-            while not (found := await look()):
+            while not (found := await look()):  # noqa: ASYNC110 - another process changes
                 await asyncio.sleep(_POLL_S)
             return found
     except TimeoutError as error:
@@ -95,7 +96,10 @@ class Story:
     async def trade(self) -> None:
         """Trade a call spread and a put, priced by the market; then take part of the put back, which nets."""
         middle = round(self.market.forward(self.expiry) / _STRIKE_STEP) * _STRIKE_STEP
-        low, high = middle - 3 * _STRIKE_STEP, middle + 4 * _STRIKE_STEP
+        years = (self.expiry - self.market.at) / YEAR_S
+        deviation = self.market.forward(self.expiry) * self.market.volatility(self.expiry, middle) * years**0.5
+        apart = max(1, round(deviation / _STRIKE_STEP)) * _STRIKE_STEP
+        low, high = middle - apart, middle + apart
         with self.screen.phase("Trades") as phase:
             phase.say("alice offers, bob's node compares with its own model")
             await self._deal("a call spread", (("buy", "2", middle, True), ("sell", "2", high, True)))
