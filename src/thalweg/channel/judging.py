@@ -25,7 +25,6 @@ from thalweg.channel.onchain import (
     RespondState,
     SettleClaims,
 )
-from thalweg.channel.queueing import refuse_own
 from thalweg.channel.sheet import ChannelState, Sheet, empty_sheet
 from thalweg.channel.state import (
     Agreed,
@@ -40,7 +39,6 @@ from thalweg.channel.state import (
     phase,
     shown,
 )
-from thalweg.errors import Reason, RuleBroken
 from thalweg.instruments.report import Mark, Settlement, SignedReport
 from thalweg.units import ZERO_HASH, Signature, UnixSeconds, Version
 
@@ -205,8 +203,6 @@ def on_observed(channel: Channel, event: ChannelObserved) -> Step:
         effects.append(Notify(Topic.DISPUTED, channel.id, version=new.version, detail=f"deadline {new.deadline}"))
     if after == Phase.CLOSED and before != Phase.CLOSED:
         effects.append(Notify(Topic.CLOSED, channel.id, version=channel.agreed.version))
-        channel, refused = refuse_own(channel, RuleBroken(Reason.WRONG_PHASE, "the channel is closed"))
-        effects.extend(refused)
     return Step(channel, tuple(effects))
 
 

@@ -62,6 +62,8 @@ def step(channel: Channel, event: AnyEvent) -> Step:
 
 
 def _settle_down(channel: Channel, now: UnixSeconds) -> Step:
+    if channel.queue and phase(channel) == Phase.CLOSED:
+        return queueing.refuse_own(channel, RuleBroken(Reason.WRONG_PHASE, "the channel is closed"))
     channel, asked = requesting.count_and_settle(channel, now)
     channel, offered = proposing.flush(channel, now)
     channel, called = judging.act(channel, now)

@@ -57,7 +57,7 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
     is_news = not channel.synced[seat] or message.agreed > mine.agreed
     effects: list[Effect] = [SendMessage(peer, mine)] if is_news else []
-    if message.agreed < mine.agreed:
+    if message.agreed < mine.agreed and channel.agreed.signatures:
         effects.append(SendMessage(peer, _what_he_lacks(channel, message)))
     effects.extend(_unanswered(channel, peer))
     return Step(_set_synced(channel, seat, up=True), tuple(effects))

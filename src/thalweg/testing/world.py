@@ -93,6 +93,7 @@ class World:
         self._closed: set[ChannelId] = set()
         self._is_healed = False
         self._ticks = 0
+        self._opened_at = -25  # so that the first opening is asked for at tick 5
         self.refusals = 0
         self._troubles = Troubles(
             self.timeline, self._fork(), self.faults, self.participants, self.network, self.watchdog
@@ -166,7 +167,11 @@ class World:
         self._open_if_none()
 
     def _open_if_none(self) -> None:
-        if self._ticks % 30 == 5 and not any(one.channels for one in self.participants):
+        """Open the channel; once more, where the chain does not take it in time."""
+        known = [channel for one in self.participants for channel in one.channels.values()]
+        wait = users.OPEN_S + 30 if known else 30
+        if self._ticks >= self._opened_at + wait and all(phase(channel) == Phase.OPENING for channel in known):
+            self._opened_at = self._ticks
             self._count_refusal(self.plan.open(1))
 
     def _count_refusal(self, refusal: UserFault | None) -> None:
@@ -230,8 +235,8 @@ class World:
         """Have users bring everything to an end: open if nothing ever was, resume what was restored, and close."""
         for one in self.participants:
             users.accept_openings(one, self.plan.policy)
+        self._open_if_none()
         if self._ticks % 30 == 5:
-            self._open_if_none()
             for one in self.participants:
                 for channel in tuple(one.channels.values()):
                     self._count_refusal(self._leave(one, channel))
