@@ -133,10 +133,9 @@ class Evm:
     def _transact(self, fields: dict[str, Any], sender: Account) -> Receipt:
         self.fund(sender)
         transaction = {"from": _hex(sender.address), "gas": GAS_LIMIT, **fields}
-        reason = self._reason(transaction)
         receipt = self._tester.get_transaction_receipt(self._tester.send_transaction(transaction))
         if receipt["status"] != 1:
-            raise Reverted(reason)
+            raise Reverted(self._reason(transaction))
         created = receipt["contract_address"]
         return Receipt(
             gas_used=int(receipt["gas_used"]),

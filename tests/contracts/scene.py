@@ -227,11 +227,18 @@ class Channel:
 
     def do(self, call: Call, sender: Account | None = None) -> Receipt:
         """Send a call and fold its logs."""
-        receipt = self.evm.send(self.invocation(call), sender)
+        return self.fold(self.evm.send(self.invocation(call), sender))
+
+    def fold(self, receipt: Receipt) -> Receipt:
+        """Fold a transaction's logs into the view."""
         for log in receipt.logs:
             if log.address == self.scene.adjudicator:
                 self.view = fold(self.view, log)
         return receipt
+
+    def tampered(self, call: Call, function: str, **changes: Any) -> Invocation:
+        """Return a call with arguments replaced by their position: `_3=...`."""
+        return tampered(self.invocation(call), function, **changes)
 
     def refusal(self, call: Call, sender: Account | None = None) -> str:
         """Return why a call would be refused now."""

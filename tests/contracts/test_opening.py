@@ -271,7 +271,9 @@ def test_a_stranger_cannot_top_up_without_consent(scene: Scene) -> None:
     wrong = channel.top_up(0, 1, signature=channel.top_up(1, 1).signature)
 
     assert channel.refusal(wrong) == "adjudicator: wrong signer"
-    assert channel.refusal(msgspec.structs.replace(channel.top_up(0, 1), amount=Amount(2))) == "adjudicator: wrong signer"
+    assert (
+        channel.refusal(msgspec.structs.replace(channel.top_up(0, 1), amount=Amount(2))) == "adjudicator: wrong signer"
+    )
     assert channel.refusal(channel.top_up(0, 1, deadline=UnixSeconds(1))) == "adjudicator: expired"
     assert channel.refusal(channel.top_up(0, 1, participant=Seat(2))) == "adjudicator: malformed"
     no_asset = tampered(channel.invocation(channel.top_up(0, 1)), "deposit", _3=1)
