@@ -4,12 +4,7 @@ import argparse
 import sys
 import traceback
 
-from thalweg.testing.world import TICKS, World
-
-
-def command(seed: int, ticks: int) -> str:
-    """Return the command that replays a seed."""
-    return f"python -m thalweg.testing --seed {seed}" + ("" if ticks == TICKS else f" --ticks {ticks}")
+from thalweg.testing.world import TICKS, World, replay_command
 
 
 def main() -> int:
@@ -24,7 +19,7 @@ def main() -> int:
             print(World(seed).run(asked.ticks))
         except Exception:
             traceback.print_exc()
-            print(command(seed, asked.ticks), file=sys.stderr)
+            print(replay_command(seed, asked.ticks), file=sys.stderr)
             return 1
     return 0
 

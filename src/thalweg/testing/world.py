@@ -31,7 +31,8 @@ from thalweg.testing.participant import Participant, Surroundings
 from thalweg.testing.troubles import Troubles
 from thalweg.units import Address, Amount, ChannelId, UnixSeconds
 
-TICKS: Final = 240  # of one simulated second, under faults
+TICKS: Final = 160  # of one simulated second, under faults
+TELL_EVERY: Final = 8  # ticks
 HEALED_TICKS_MAX: Final = 4_000  # until everything must have ended well
 CHAIN_ID: Final = 31_337
 WEALTH: Final = 10**16
@@ -39,6 +40,11 @@ CONTRACT: Final = Address(keccak(b"adjudicator")[:20])
 ORACLE: Final = Address(keccak(b"oracle")[:20])
 ASSETS: Final = (Address(keccak(b"dollars")[:20]), Address(keccak(b"coins")[:20]))
 NAMES: Final = ("alice", "bob", "carol", "dave", "erin")
+
+
+def replay_command(seed: int, ticks: int = TICKS) -> str:
+    """Return the command that runs a seed's world again."""
+    return f"python -m thalweg.testing --seed {seed}" + ("" if ticks == TICKS else f" --ticks {ticks}")
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -181,11 +187,13 @@ class World:
 
     def _tell_prices(self) -> None:
         """Let nodes hear, sooner or later, of every settlement that a position of theirs waits for."""
+        if self._ticks % TELL_EVERY:
+            return
         for one in self.participants:
             for channel in tuple(one.channels.values()):
                 for expiry in self._expired(channel):
                     late = strikes(self._rng, self.faults.oracle_late) and not self._is_healed
-                    if not late and self._rng.randrange(5) == 0:
+                    if not late and self._rng.randrange(2) == 0:
                         one.receive(ReportReceived(one.now, self.oracle.settle(expiry)))
 
     def _expired(self, channel: Channel) -> list[UnixSeconds]:
