@@ -29,13 +29,15 @@ from thalweg.channel.events import (
     DERIVABLE,
     AnyEvent,
     DigestSigned,
+    LinkDown,
+    LinkUp,
     MessageReceived,
     SignedMark,
     Started,
     StateSigned,
     TimerFired,
 )
-from thalweg.channel.messages import Goodbye, Message
+from thalweg.channel.messages import Goodbye, Hello, Message
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.node.ports import Chain, Clock, Journal, Network, Signer, Wallet
 from thalweg.node.state import Node, restore, snapshot
@@ -101,6 +103,7 @@ class Engine:
         self._unsaved_states: set[ChannelId] = set()
         self._timers: dict[ChannelId, UnixSeconds] = {}
         self._due: list[tuple[UnixSeconds, ChannelId]] = []
+        self._greeted: set[bytes] = set()  # peers that heard my hello on the link they have now
         self.states_signed = 0
         self.messages_sent = 0
 
@@ -127,6 +130,8 @@ class Engine:
         """
         if len(self._inbox) >= INBOX_MAX:
             raise UserFault(Reason.LIMIT, f"{INBOX_MAX} events wait already")
+        if isinstance(event, LinkUp | LinkDown):
+            self._greeted.discard(event.peer)
         self._inbox.append(event)
 
     def receive_message(self, peer: bytes, data: bytes) -> None:
@@ -220,8 +225,7 @@ class Engine:
     def _perform(self, effect: Effect) -> AnyEvent | None:
         match effect:
             case SendMessage():
-                self.messages_sent += 1
-                self._network.send(effect.peer, _encode(effect.message))
+                self._send(effect)
             case SignState():
                 return self._sign_state(effect)
             case SignDigest():
@@ -240,6 +244,14 @@ class Engine:
             case Disconnect():
                 self._part(effect.peer, PeerFault(effect.reason, effect.detail))
         return None
+
+    def _send(self, effect: SendMessage) -> None:
+        """Say something; on a new link nothing comes before the greeting, or the peer drops it as out of order."""
+        if isinstance(effect.message, Hello):
+            self._greeted.add(effect.peer)
+        if effect.peer in self._greeted:
+            self.messages_sent += 1
+            self._network.send(effect.peer, _encode(effect.message))
 
     def _sign_state(self, effect: SignState) -> AnyEvent:
         """Sign; the signer refuses a second state of one version, which only a broken core could ask for.
