@@ -26,12 +26,15 @@ def demo(
     ] = None,
     rpc: Annotated[str | None, typer.Option("--rpc", help="Use this development chain instead of our own.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes what is random.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Keep everybody's data folders and logs in this new folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """One trade, end to end, between real processes: open, trade, settle, close."""
     with reporting(as_json):
         from thalweg.cli.demo.show import run_demo
 
-        status = run_demo(scenario.value, market, rpc, seed, as_json)
+        status = run_demo(scenario.value, market, rpc, seed, keep, as_json)
         if status:
             raise typer.Exit(status)

@@ -43,7 +43,7 @@ class Figures(msgspec.Struct, frozen=True):
     states_signed: int
     messages: int
     updates: int
-    update_ms_p50: float | None
+    update_ms_p50: float
     settlement_price: float
     seconds: float
     trouble: dict[str, Any]
@@ -77,10 +77,10 @@ async def chain_steps(rpc: Rpc, first_block: int, accounts: set[Address]) -> tup
 
 
 def money(amount: int, *, signed: bool = False) -> str:
-    """Return base units as people write money; all decimals where the last ones count."""
+    """Return base units as people write money: at least two decimals, and all that are not zero."""
     whole, part = divmod(abs(amount), _UNIT)
     fraction = f"{part:06d}"
-    shown = fraction[:2] if fraction.endswith("0000") else fraction
+    shown = fraction[:2] + fraction[2:].rstrip("0")
     sign = "-" if amount < 0 else ("+" if signed and amount else "")
     return f"{sign}{whole:,}.{shown}"
 
@@ -128,8 +128,6 @@ def facts_table(figures: Figures) -> Table:
         "on chain", f"{figures.onchain_transactions} transactions, {sum(figures.gas.values()):,} gas: {steps}"
     )
     table.add_row("off chain", f"{figures.states_signed} states signed, {figures.messages} messages")
-    if figures.update_ms_p50 is not None:
-        table.add_row(
-            "time per state", f"{figures.update_ms_p50:.1f} ms, durable on both sides (median of {figures.updates})"
-        )
+    times = f"{figures.update_ms_p50:.1f} ms, durable on both sides (median of {figures.updates})"
+    table.add_row("time per state", times)
     return table

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -11,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from rich.text import Text
 
+from thalweg.app.stopping import plain_errors
 from thalweg.cli.demo import trouble
 from thalweg.cli.demo.figures import DECIMALS, Figures, PartyFigures, chain_steps, facts_table, parties_table
 from thalweg.cli.demo.screen import Screen, SilentScreen, TerminalScreen, indented
@@ -22,11 +25,14 @@ from thalweg.market.smiles import Market, default_market
 from thalweg.market.snapshot import load_market
 from thalweg.units import SCALE, UnixSeconds
 
+ANSWER_S: Final = {"plain": 60, "stale": 60, "vanish": 2, "crash": 60}  # how long a node waits for a signature
 _DAY_S: Final = 86_400
 _DAYS_MIN: Final = 3  # to expiry, so that an option is worth something
 
 
-def run_demo(scenario: str, market_file: Path | None, rpc: str | None, seed: int, as_json: bool) -> int:
+def run_demo(
+    scenario: str, market_file: Path | None, rpc: str | None, seed: int, keep: Path | None, as_json: bool
+) -> int:
     """Give the show; return the exit status: 0 only if every party got what it must.
 
     Raises:
@@ -35,12 +41,26 @@ def run_demo(scenario: str, market_file: Path | None, rpc: str | None, seed: int
     """
     market = default_market() if market_file is None else load_market(market_file)
     screen: Screen = SilentScreen() if as_json else TerminalScreen(console())
-    with tempfile.TemporaryDirectory(prefix="thalweg-demo-", ignore_cleanup_errors=True) as folder:
-        show = _Show(scenario, market, rpc, seed, screen, Path(folder))
+    with _folder(keep) as folder:
+        show = _Show(scenario, market, rpc, seed, screen, folder)
         figures = asyncio.run(_until_interrupted(show))
     if as_json:
         write_json(figures)
     return 0 if figures.ok else 1
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Yield a folder for the show: a new one that stays, or one that is removed after."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="thalweg-demo-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    try:
+        keep.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UserFault(Reason.EXISTS, f"{keep} is there already: name a new folder") from error
+    yield keep
 
 
 async def _until_interrupted(show: "_Show") -> Figures:
@@ -48,10 +68,19 @@ async def _until_interrupted(show: "_Show") -> Figures:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        if not interrupted:  # a second Ctrl-C must not cut short what the first began
+            interrupted = True
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, interrupt)
     try:
-        return await show.give()
+        with plain_errors():
+            return await show.give()
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
@@ -76,7 +105,7 @@ class _Show:
         self._seed = seed
         self._screen = screen
         self._began = monotonic()
-        self._stage = Stage(folder, seed)
+        self._stage = Stage(folder, seed, ANSWER_S[scenario])
 
     async def give(self) -> Figures:
         self._screen.show(
@@ -155,7 +184,7 @@ class _Show:
         conserved = left == 0 and sum(p.paid for p in parties) == sum(p.deposited for p in parties)
         accounts = {stage.parties[name].wallet for name in TRADERS}
         transactions, gas = await chain_steps(stage.rpc, stage.first_block, accounts)
-        counted = await stage.counted()
+        states_signed, messages = await stage.counted()
         return Figures(
             ok=conserved and all(party.paid == party.expected for party in parties),
             conserved=conserved,
@@ -167,10 +196,10 @@ class _Show:
             parties=tuple(parties),
             onchain_transactions=transactions,
             gas=gas,
-            states_signed=counted["states_signed"],
-            messages=counted["messages"],
-            updates=counted["updates"],
-            update_ms_p50=counted["update_ms_p50"],
+            states_signed=states_signed,
+            messages=messages,
+            updates=story.updates,
+            update_ms_p50=story.update_ms_p50,
             settlement_price=story.price / SCALE,
             seconds=round(monotonic() - self._began, 1),
             trouble=found,

@@ -29,7 +29,6 @@ from thalweg.units import Address, UnixSeconds
 TRADERS: Final = ("alice", "bob")
 ORACLES: Final = ("oracle-1", "oracle-2", "oracle-3", "oracle-4")
 THRESHOLD: Final = 3
-ANSWER_S: Final = 2
 CHALLENGE_S: Final = 2
 MINTED: Final = 1_000_000  # whole test tokens in each trader's wallet
 PASSWORD: Final = "demonstration"  # noqa: S105 - the folders live as long as the show
@@ -68,16 +67,18 @@ class Party:
 class Stage:
     """Everything that is set up before the first trade."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, answer_s: int) -> None:
         self.folder = folder
+        self.answer_s = answer_s
         self.random = random.Random(seed)  # noqa: S311 - a show that can be repeated
         self.processes = Processes(folder, PASSWORD)
         self.parties: dict[str, Party] = {}
         self.url = ""
+        self._lives: dict[Child, tuple[int, int]] = {}  # states signed and messages sent, by process
         self._rpc: Rpc | None = None
         self._deployment: Deployment | None = None
         self.first_block = 0
-        self.patience_s = ANSWER_S + CHALLENGE_S
+        self.patience_s = answer_s + CHALLENGE_S
 
     @property
     def rpc(self) -> Rpc:
@@ -186,35 +187,45 @@ class Stage:
     async def start_trader(self, name: str) -> None:
         """Start a trader, or start him again."""
         oracles = [word for oracle in ORACLES for word in ("--oracle", self.parties[oracle].address)]
-        times = ["--answer", str(ANSWER_S), "--challenge", str(CHALLENGE_S)]
+        times = ["--answer", str(self.answer_s), "--challenge", str(CHALLENGE_S)]
         market = str(self.folder / "market.json")
         follows = ["--accept-channels-max", CHANNELS_MAX, "--accept-trades", "--market", market]
         again = self.parties[name].child
-        listen = f"127.0.0.1:{0 if again is None else Multiaddr.parse(str(again.ready['peer'])).port}"
-        await self._start(name, "up", "--listen", listen, *oracles, *times, *(follows if name == "bob" else ()))
+        listen = ["--listen", "127.0.0.1:0"]
+        if again is not None:  # the others know where he was; he dials them too, which is quicker than their patience
+            port = Multiaddr.parse(str(again.ready["peer"])).port
+            others = [party.address for party in (self.alice, self.bob) if party.name != name]
+            listen = ["--listen", f"127.0.0.1:{port}", "--peer", *others]
+        await self._start(name, "up", *listen, *oracles, *times, *(follows if name == "bob" else ()))
 
     async def kill(self, party: Party) -> None:
         """End a trader's process at once."""
         assert party.child is not None
+        await self.count(party)
         await party.child.kill()
+
+    async def stop(self, party: Party) -> None:
+        """End a trader's process in good order."""
+        assert party.child is not None
+        await self.count(party)
+        await party.child.stop()
 
     async def _start(self, name: str, command: str, *arguments: str) -> None:
         party = self.parties[name]
         party.child = await self.processes.start(name, command, "--data", str(party.folder), *arguments)
 
-    async def counted(self) -> dict[str, Any]:
-        """Return what the traders' processes have counted, together; times are alice's."""
-        total: dict[str, Any] = {"states_signed": 0, "messages": 0, "updates": 0, "update_ms_p50": None}
+    async def counted(self) -> tuple[int, int]:
+        """Return how many states the traders have signed and messages they have sent, in all their lives."""
         for name in TRADERS:
-            party = self.parties[name]
-            if party.child is None or not party.child.is_running:
-                continue
+            await self.count(self.parties[name])
+        return sum(life[0] for life in self._lives.values()), sum(life[1] for life in self._lives.values())
+
+    async def count(self, party: Party) -> None:
+        """Note what a trader's present process has counted; a process that is gone keeps its last count."""
+        child = party.child
+        if child is not None and child.is_running:
             counters = await party.call("counters")
-            total["states_signed"] += counters["states_signed"]
-            total["messages"] += counters["messages_sent"]
-            if name == TRADERS[0]:
-                total["updates"], total["update_ms_p50"] = counters["updates"], counters["update_ms_p50"]
-        return total
+            self._lives[child] = (counters["states_signed"], counters["messages_sent"])
 
     # -- the chain ---------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class Story:
         self.book = Book((DEPOSIT * TOKEN, DEPOSIT * TOKEN))
         self.channel = ""
         self.price: Price | None = None
+        self.updates, self.update_ms_p50 = 0, 0.0
         self._rows: list[tuple[Deal, dict[str, Any]]] = []
 
     # -- asking ------------------------------------------------------------------------------------------------------
@@ -191,6 +192,7 @@ class Story:
             await self.stage.bob.call("pay", channel=self.channel, payments=[payment] * 10)
             self.book.paid -= 10 * PAYMENT
             counted = await self.stage.alice.call("counters")
+            self.updates, self.update_ms_p50 = counted["updates"], counted["update_ms_p50"]
             phase.say(
                 f"{PAYMENTS} from alice one by one, {counted['update_ms_p50']:.1f} ms each; 10 from bob in one state"
             )

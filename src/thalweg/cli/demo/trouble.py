@@ -27,8 +27,7 @@ async def stale(story: Story) -> dict[str, Any]:
     newest = (await story.view(stage.alice))["version"]
     with story.screen.phase("Mallory") as phase:
         phase.say("bob's node stops; an old state of his goes to the chain")
-        assert bob.child is not None
-        await bob.child.stop()
+        await stage.stop(bob)
         channel_id = ChannelId(bytes.fromhex(story.channel))
         old = await asyncio.to_thread(mallory.oldest_agreed, bob.folder, PASSWORD, stage.deployment, channel_id)
         payer = await wallet(stage.rpc, bob.keys.wallet.secret)
@@ -57,6 +56,7 @@ async def vanish(story: Story) -> dict[str, Any]:
     with story.screen.phase("Silence") as phase:
         phase.say("bob stops answering in the middle of an update")
         assert bob.child is not None
+        await stage.count(bob)
         bob.child.process.send_signal(signal.SIGSTOP)
         try:
             await stage.alice.call("pay", channel=story.channel, payments=[_PAYMENT], wait_s=0.5)
