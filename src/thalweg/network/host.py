@@ -237,8 +237,6 @@ class Host:
                     await server.start_serving()
                 await self._stop
                 self._close_servers()
-                for keeping in self._keeping.values():
-                    keeping.cancel()
                 await self._switch.close()
                 for task in self._tasks:
                     task.cancel()

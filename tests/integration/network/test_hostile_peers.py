@@ -347,3 +347,21 @@ def test_a_flooded_host_goes_on_answering_others() -> None:
             mallory.close()
 
     asyncio.run(scenario())
+
+
+def test_a_peer_that_dials_again_replaces_its_old_link() -> None:
+    async def scenario() -> None:
+        alice = Party(ALICE)
+        async with running(alice):
+            old = await RawPeer.connect(alice.address)
+            old.send(opening())
+            await alice.next("up")
+            new = await RawPeer.connect(alice.address)
+            assert await alice.down() == "replaced by a newer link"
+            new.send(opening() + data(frame(b"from the new one")))
+            await alice.next("up")
+            assert await alice.next("message") == b"from the new one"
+            assert await old.farewell() == Code.NORMAL
+            new.close()
+
+    asyncio.run(scenario())

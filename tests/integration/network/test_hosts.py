@@ -302,7 +302,10 @@ def test_a_callback_may_use_the_host_freely() -> None:
     async def scenario() -> None:
         alice, bob = Party(ALICE), Party(BOB)
 
+        heard = []
+
         def answer(peer: PeerId, message: bytes) -> None:
+            heard.append(message)
             bob.host.send(peer, message + b"!")
             bob.host.disconnect(peer, "enough")
             bob.host.send(peer, b"dropped")
@@ -318,6 +321,7 @@ def test_a_callback_may_use_the_host_freely() -> None:
             await bob.next("up")
             assert await bob.down() == "enough"
             assert bob.events.empty()
+            assert heard == [b"hello"]
 
     asyncio.run(scenario())
 
