@@ -12,6 +12,7 @@ from thalweg.channel.operations import (
     Transfer,
     Withdraw,
 )
+from thalweg.channel.reports import settled_expiry
 from thalweg.channel.state import Channel
 from thalweg.errors import PeerFault, Reason, RuleBroken
 from thalweg.instruments.quorum import verify_report
@@ -82,11 +83,12 @@ class Consent:
             raise RuleBroken(Reason.NOT_FINAL, f"{operation.total} is claimed, {seen} is final on chain")
 
     def _check_report(self, operation: SettlePositions) -> None:
-        signed = operation.report
-        if signed.oracle != self._channel.terms.oracle:
-            raise RuleBroken(Reason.BAD_REPORT, "the report is not by this channel's oracle")
         quorum = self._channel.policy.quorum
-        try:
-            verify_report(signed, quorum.signers, quorum.threshold, quorum.separator)
-        except PeerFault as fault:
-            raise RuleBroken(fault.reason, fault.detail) from fault
+        settled_expiry(operation)  # before any signature is looked at, so that there are few of them
+        for signed in (*operation.voids, operation.report):
+            if signed.oracle != self._channel.terms.oracle:
+                raise RuleBroken(Reason.BAD_REPORT, "the report is not by this channel's oracle")
+            try:
+                verify_report(signed, quorum.signers, quorum.threshold, quorum.separator)
+            except PeerFault as fault:
+                raise RuleBroken(fault.reason, fault.detail) from fault

@@ -12,6 +12,7 @@ from thalweg.channel.claims import CLAIMS_MAX, Claim, Position
 from thalweg.channel.operations import (
     LEGS_MAX,
     MEMO_MAX,
+    NUMBER_MAX,
     AddPositions,
     AnyOperation,
     Close,
@@ -22,12 +23,12 @@ from thalweg.channel.operations import (
     Transfer,
     Withdraw,
 )
+from thalweg.channel.reports import settled_expiry
 from thalweg.channel.sheet import Holding, Sheet
 from thalweg.channel.terms import Terms
 from thalweg.errors import Reason, RuleBroken
 from thalweg.instruments import collateral
 from thalweg.instruments.payoff import payoff_amount
-from thalweg.instruments.report import Settlement
 from thalweg.instruments.terms import Instrument
 from thalweg.instruments.validity import validate
 from thalweg.units import AMOUNT_MAX, QUANTITY_MAX, Amount, ClaimId, Quantity, UnixSeconds
@@ -120,6 +121,8 @@ class Draft:
     def _check_order(self, operation: AnyOperation) -> None:
         if not 0 <= operation.author < self._seats:
             _refuse(Reason.NOT_AUTHOR, f"there is no seat {operation.author}")
+        if operation.number > NUMBER_MAX:
+            _refuse(Reason.OVERFLOW, f"an operation's number is at most {NUMBER_MAX}")
         if operation.number <= self._numbers[operation.author]:
             _refuse(Reason.OUT_OF_ORDER, f"number {operation.number} was used; send operations in rising order")
         if operation.valid_until < self._now:
@@ -190,22 +193,20 @@ class Draft:
         self._mark_time = UnixSeconds(0)
 
     def _settle(self, operation: SettlePositions) -> None:
-        signed = operation.report
-        report = signed.report
-        if not isinstance(report, Settlement) or report.is_void:
-            _refuse(Reason.NO_REPORT, "positions settle by a settlement report with a price")
+        expiry = settled_expiry(operation)
+        oracle, report = operation.report.oracle, operation.report.report
         moves = [0] * self._seats
         due: list[Position] = []
         for claim in self._claims.values():
             if _is_live(claim):
                 terms = claim.instrument
-                if (terms.oracle, terms.feed, terms.expiry) == (signed.oracle, report.feed, report.time):
+                if (terms.oracle, terms.feed, terms.expiry) == (oracle, report.feed, expiry):
                     due.append(claim)
                     amount = payoff_amount(terms, claim.quantity, report.price)
                     moves[claim.long] += amount
                     moves[claim.short] -= amount
         if not due:
-            _refuse(Reason.UNKNOWN_CLAIM, f"no position settles by feed {report.feed.hex()} at {report.time}")
+            _refuse(Reason.UNKNOWN_CLAIM, f"no position on feed {report.feed.hex()} expires at {expiry}")
         base = self._terms.settlement
         for seat, move in enumerate(moves):
             if self._balances[seat * self._assets + base] + move < 0:

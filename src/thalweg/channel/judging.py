@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from thalweg.channel import hashes
+from thalweg.channel import hashes, reports
 from thalweg.channel.claims import Position
 from thalweg.channel.effects import Effect, Notify, SignDigest, Submit, Topic
 from thalweg.channel.onchain import (
@@ -39,7 +39,7 @@ from thalweg.channel.state import (
     phase,
     shown,
 )
-from thalweg.instruments.report import Mark, Settlement, SignedReport
+from thalweg.instruments.report import SignedReport
 from thalweg.units import ZERO_HASH, Signature, UnixSeconds, Version
 
 _Payment = TypeVar("_Payment", CloseChannel, PayWithdrawal)
@@ -47,7 +47,6 @@ _Payment = TypeVar("_Payment", CloseChannel, PayWithdrawal)
 RETRY_S: Final = 3  # after a call, until the chain's view is trusted to show it
 GRACE_S: Final = 30  # how long the one whose turn it is goes first
 CHALLENGE_VALID_S: Final = 3600
-REPORTS_MAX: Final = 256
 _CHALLENGE: Final = "challenge"
 
 
@@ -143,20 +142,11 @@ def _resolvable(channel: Channel, sheet: Sheet, cursor: int) -> tuple[int, Known
         claim = sheet.claims[index]
         if not isinstance(claim, Position):
             return index, None
-        terms = claim.instrument
-        report = _find_report(channel, terms.feed, terms.expiry)
-        if report is None:
-            return index, None
-        if not report.registered:
-            return index, report
+        known, is_priced = reports.path(channel, claim.instrument.feed, claim.instrument.expiry)
+        missing = next((report for report in known if not report.registered), None)
+        if missing is not None or not is_priced:
+            return index, missing
     return len(sheet.claims), None
-
-
-def _find_report(channel: Channel, feed: bytes, time: UnixSeconds) -> KnownReport | None:
-    for known in channel.reports:
-        if known.signed.report.feed == feed and known.signed.report.time == time:
-            return known
-    return None
 
 
 def _register(signed: SignedReport) -> RegisterReport:
@@ -219,8 +209,8 @@ def on_call_settled(channel: Channel, event: CallSettled, now: UnixSeconds) -> S
     if isinstance(done.call, RegisterReport):
         channel = _mark_registered(channel, done.call)
     elif isinstance(done.call, SettleClaims) and event.error:
-        reports = tuple(msgspec.structs.replace(known, registered=False) for known in channel.reports)
-        channel = msgspec.structs.replace(channel, reports=reports)
+        unsure = tuple(msgspec.structs.replace(known, registered=False) for known in channel.reports)
+        channel = msgspec.structs.replace(channel, reports=unsure)
     name = type(done.call).__name__
     notice = Notify(Topic.CALL, channel.id, request=event.tag, detail=f"{name} {event.error or event.transaction}")
     return Step(channel, (notice,))
@@ -228,42 +218,10 @@ def on_call_settled(channel: Channel, event: CallSettled, now: UnixSeconds) -> S
 
 def _mark_registered(channel: Channel, call: RegisterReport) -> Channel:
     """Count a report as on chain, whoever put it there. If it is not, settling fails, and it is registered again."""
-    reports = tuple(
+    marked = tuple(
         msgspec.structs.replace(known, registered=True)
         if (known.signed.report.feed, known.signed.report.time) == (call.feed, call.time)
         else known
         for known in channel.reports
     )
-    return msgspec.structs.replace(channel, reports=reports)
-
-
-def on_report(channel: Channel, signed: SignedReport, now: UnixSeconds) -> Channel:
-    """Keep a settlement that one of my positions waits for; a mark only moves the tick collateral is computed on."""
-    if signed.oracle != channel.terms.oracle:
-        return channel
-    match signed.report:
-        case Mark() as mark:
-            tick = channel.tick if mark.is_void else max(channel.tick, mark.time)
-            return msgspec.structs.replace(channel, tick=tick)
-        case Settlement() as report:
-            if _find_report(channel, report.feed, report.time) or not _waits_for(channel, report):
-                return channel
-            known = KnownReport(signed, now)
-            return msgspec.structs.replace(channel, reports=(*channel.reports, known)[-REPORTS_MAX:])
-
-
-def _waits_for(channel: Channel, report: Settlement | Mark) -> bool:
-    entries: tuple[Agreed | Offered, ...] = (channel.agreed, *channel.offered)
-    return any(
-        isinstance(claim, Position) and (claim.instrument.feed, claim.instrument.expiry) == (report.feed, report.time)
-        for entry in entries
-        for claim in entry.sheet.claims
-    )
-
-
-def prune_reports(channel: Channel) -> Channel:
-    """Forget reports that no position waits for any more."""
-    if not channel.reports:
-        return channel
-    kept = tuple(known for known in channel.reports if _waits_for(channel, known.signed.report))
-    return channel if len(kept) == len(channel.reports) else msgspec.structs.replace(channel, reports=kept)
+    return msgspec.structs.replace(channel, reports=marked)

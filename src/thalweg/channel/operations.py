@@ -54,9 +54,13 @@ class AddPositions(Operation, frozen=True, tag=True, forbid_unknown_fields=True)
 
 
 class SettlePositions(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
-    """Pay every position that expires at the report's time on its feed, and remove it."""
+    """Pay every position of one expiry on the report's feed, and remove it.
+
+    The expiry is the report's time, or, where that was VOID, the time of the first of `voids`: the reports between.
+    """
 
     report: SignedReport
+    voids: tuple[SignedReport, ...] = ()
 
 
 class CountDeposit(Operation, frozen=True, tag=True, forbid_unknown_fields=True):

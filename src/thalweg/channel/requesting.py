@@ -5,8 +5,7 @@ from typing import Final
 
 import msgspec
 
-from thalweg.channel import hashes
-from thalweg.channel.claims import Position
+from thalweg.channel import hashes, reports
 from thalweg.channel.draft import Draft
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignDigest, Topic
 from thalweg.channel.events import (
@@ -16,7 +15,7 @@ from thalweg.channel.events import (
     OperationsRequested,
     TakeRequested,
 )
-from thalweg.channel.judging import RETRY_S, prune_reports, submit
+from thalweg.channel.judging import RETRY_S, submit
 from thalweg.channel.messages import OPERATIONS_MAX, OfferDeclined, OfferMade, OperationsSent
 from thalweg.channel.onchain import Pull, TopUp
 from thalweg.channel.operations import (
@@ -86,18 +85,20 @@ def _check_usable(channel: Channel, *, recovering_too: bool = False) -> None:
 
 
 def on_offer(channel: Channel, event: OfferRequested) -> Step:
-    """Offer a trade, after trying it on the newest sheet: what cannot be signed is not offered."""
+    """Offer a trade, after trying it on the newest sheet: what cannot be signed is not offered.
+
+    An offer ends before its instruments do: nobody may take it when the settlement price is known.
+    """
     _check_usable(channel)
     offer = event.offer
     if offer.maker != channel.seat or offer.taker == channel.seat or not 0 <= offer.taker < len(channel.peers):
         raise UserFault(Reason.NOT_AUTHOR, "an offer is from me to another participant")
-    if len(channel.offers) >= channel.policy.offers_max:
-        raise UserFault(Reason.LIMIT, f"{len(channel.offers)} offers are open; wait until some are taken or expire")
-    sheet = newest(channel).sheet
-    trial = AddPositions(
-        offer.taker, sheet.numbers[offer.taker] + 1, offer.valid_until, offer.maker, offer.id, offer.legs
-    )
-    Draft(channel.terms, sheet, event.now).apply(trial)
+    open_count = sum(known.maker == channel.seat for known in channel.offers)
+    if open_count >= channel.policy.offers_max:
+        raise UserFault(Reason.LIMIT, f"{open_count} offers are open; wait until some are taken or expire")
+    if offer.valid_until < event.now:
+        raise UserFault(Reason.EXPIRED, f"the offer was good until {offer.valid_until}, now is {event.now}")
+    _try(channel, offer)
     channel = msgspec.structs.replace(channel, offers=(*channel.offers, offer))
     return Step(
         channel,
@@ -108,6 +109,19 @@ def on_offer(channel: Channel, event: OfferRequested) -> Step:
     )
 
 
+def _try(channel: Channel, offer: Offer) -> None:
+    """Return if the trade could be signed now, and its instruments live longer than the offer.
+
+    Raises:
+        RuleBroken: why it could not.
+    """
+    sheet = newest(channel).sheet
+    trial = AddPositions(
+        offer.taker, sheet.numbers[offer.taker] + 1, offer.valid_until, offer.maker, offer.id, offer.legs
+    )
+    Draft(channel.terms, sheet, offer.valid_until).apply(trial)
+
+
 def on_offer_made(channel: Channel, seat: Seat, message: OfferMade, now: UnixSeconds) -> Step:
     """Keep a peer's offer for the user, or decline it at once."""
     offer = message.offer
@@ -115,13 +129,15 @@ def on_offer_made(channel: Channel, seat: Seat, message: OfferMade, now: UnixSec
         raise PeerFault(Reason.NOT_AUTHOR, "an offer is from its sender to me")
     if any(known.id == offer.id for known in channel.offers):
         return Step(channel)
-    reason = None
-    if len(channel.offers) >= channel.policy.offers_max:
-        reason = Reason.LIMIT
-    elif offer.valid_until < now:
-        reason = Reason.EXPIRED
-    if reason is not None:
-        return Step(channel, (SendMessage(channel.peers[seat], OfferDeclined(channel.id, offer.id, reason)),))
+    try:
+        if sum(known.maker == seat for known in channel.offers) >= channel.policy.offers_max:
+            raise RuleBroken(Reason.LIMIT, f"{channel.policy.offers_max} offers by you are open")
+        if offer.valid_until < now:
+            raise RuleBroken(Reason.EXPIRED, f"the offer was good until {offer.valid_until}, now is {now}")
+        _try(channel, offer)
+    except RuleBroken as why:
+        declined = OfferDeclined(channel.id, offer.id, why.reason, why.detail)
+        return Step(channel, (SendMessage(channel.peers[seat], declined),))
     channel = msgspec.structs.replace(channel, offers=(*channel.offers, offer))
     return Step(channel, (Notify(Topic.OFFERED, channel.id, detail=offer.id.hex()),))
 
@@ -222,7 +238,7 @@ def on_close(channel: Channel, event: CloseRequested) -> Step:
 
 def count_and_settle(channel: Channel, now: UnixSeconds) -> Step:
     """Queue what follows from the chain and the oracle: final deposits to count, expired positions to settle."""
-    channel = prune_reports(channel)
+    channel = reports.prune(channel)
     if phase(channel) != Phase.LIVE or version_max(channel) == VERSION_FINAL or now < channel.ask_after:
         return Step(channel)
     valid_until = UnixSeconds(now + OWN_VALID_S)
@@ -251,12 +267,7 @@ def _settlements(channel: Channel, valid_until: UnixSeconds) -> Iterable[AnyOper
     if channel.seat != SEQUENCER:
         return
     waiting = {item.report.report for item in channel.queue if isinstance(item, SettlePositions)}
-    due = {
-        (claim.instrument.feed, claim.instrument.expiry)
-        for claim in newest(channel).sheet.claims
-        if isinstance(claim, Position)
-    }
-    for known in channel.reports:
-        report = known.signed.report
-        if (report.feed, report.time) in due and report not in waiting and not report.is_void:
-            yield SettlePositions(channel.seat, 0, valid_until, known.signed)
+    for *voids, price in reports.due(channel, newest(channel).sheet) if channel.reports else ():
+        if price.signed.report not in waiting:
+            signed = tuple(void.signed for void in voids)
+            yield SettlePositions(channel.seat, 0, valid_until, price.signed, signed)

@@ -4,7 +4,7 @@ After every event the same three questions are asked again: can more be offered,
 must somebody look again. So nothing is forgotten when an answer never comes.
 """
 
-from thalweg.channel import agreeing, answering, judging, proposing, queueing, requesting, syncing
+from thalweg.channel import agreeing, answering, judging, proposing, queueing, reports, requesting, syncing
 from thalweg.channel.effects import Effect, SetTimer
 from thalweg.channel.events import (
     AnyEvent,
@@ -89,7 +89,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
         case LinkDown():
             return syncing.on_link_down(channel, _seat(channel, event.peer))
         case ReportReceived():
-            return Step(judging.on_report(channel, event.report, event.now))
+            return Step(reports.on_report(channel, event.report, event.now))
         case Started():
             signed = next((mark.version for mark in event.marks if mark.channel_id == channel.id), Version(0))
             return syncing.on_started(channel, event.now, recovering=event.recovering, signed=signed)

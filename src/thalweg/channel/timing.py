@@ -2,6 +2,7 @@
 
 import msgspec
 
+from thalweg.channel import reports
 from thalweg.channel.effects import Effect, Notify, Topic
 from thalweg.channel.judging import GRACE_S
 from thalweg.channel.opening import FORGET_S
@@ -26,7 +27,7 @@ def alarm(channel: Channel) -> UnixSeconds:
     elif at != Phase.OPENING and channel.leaving != Leaving.ALONE:
         times += [entry.answer_by for entry in channel.offered]
         times += [entry.answer_by + channel.policy.challenge_s for entry in channel.offered]
-        times += [known.since + _patience(channel) for known in channel.reports if not known.registered]
+        times += [since + _patience(channel) for since in _priced(channel)]
         if channel.leaving == Leaving.TOGETHER and not is_final(channel.agreed):
             times.append(channel.leave_by)
     if is_final(channel.agreed):
@@ -38,6 +39,11 @@ def alarm(channel: Channel) -> UnixSeconds:
 
 def _patience(channel: Channel) -> int:
     return channel.policy.answer_s + channel.policy.challenge_s
+
+
+def _priced(channel: Channel) -> list[UnixSeconds]:
+    """Return since when I have known the prices that positions settle at."""
+    return [known[-1].since for known in reports.due(channel, channel.agreed.sheet)] if channel.reports else []
 
 
 def on_timer(channel: Channel, now: UnixSeconds) -> Step:
@@ -61,7 +67,7 @@ def _unanswered(channel: Channel, now: UnixSeconds) -> str:
             return f"version {entry.version} was not answered"
     if channel.leaving == Leaving.TOGETHER and now >= channel.leave_by:
         return "the others did not sign the close"
-    if any(now >= known.since + _patience(channel) for known in channel.reports):
+    if any(now >= since + _patience(channel) for since in _priced(channel)):
         return "positions with a known settlement price were not settled"
     return ""
 
@@ -89,5 +95,5 @@ def after_start(channel: Channel, now: UnixSeconds) -> Channel:
     offered = tuple(
         msgspec.structs.replace(entry, answer_by=max(entry.answer_by, answer_by)) for entry in channel.offered
     )
-    reports = tuple(msgspec.structs.replace(known, since=max(known.since, now)) for known in channel.reports)
-    return msgspec.structs.replace(channel, offered=offered, reports=reports)
+    known = tuple(msgspec.structs.replace(report, since=max(report.since, now)) for report in channel.reports)
+    return msgspec.structs.replace(channel, offered=offered, reports=known)

@@ -6,6 +6,7 @@ from typing import Final
 from thalweg.channel.events import Quorum
 from thalweg.crypto import address_of, keccak, sign
 from thalweg.instruments.report import Settlement, SignedReport, oracle_domain, report_digest
+from thalweg.testing.faults import strikes
 from thalweg.testing.keys import key_of
 from thalweg.units import SCALE, Address, Hash, Price, UnixSeconds
 
@@ -35,14 +36,14 @@ class SimOracle:
         """Return what nodes are configured with."""
         return Quorum(self.signers, THRESHOLD, self._separator)
 
-    def settle(self, expiry: UnixSeconds, *, is_void: bool = False) -> SignedReport:
-        """Return the signed settlement of a point; its price is drawn the first time."""
-        known = self._reports.get(expiry)
+    def settle(self, point: UnixSeconds, void_rate: int = 0) -> SignedReport:
+        """Return the signed settlement of a point. What it says, a price or (per mille) VOID, is drawn once."""
+        known = self._reports.get(point)
         if known is None:
-            price = (
-                Price(0) if is_void else Price(PRICE * self._rng.randint(50, 150) // 100 + self._rng.randrange(SCALE))
-            )
-            known = self._reports[expiry] = self.sign(Settlement(FEED, expiry, price, is_void))
+            price = Price(PRICE * self._rng.randint(50, 150) // 100 + self._rng.randrange(SCALE))
+            is_void = strikes(self._rng, void_rate)
+            known = self.sign(Settlement(FEED, point, Price(0) if is_void else price, is_void))
+            self._reports[point] = known
         return known
 
     def sign(self, report: Settlement) -> SignedReport:

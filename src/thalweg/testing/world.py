@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from thalweg.channel.claims import Position
 from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import Policy, ReportReceived
+from thalweg.channel.reports import awaited
 from thalweg.channel.state import Channel, Offered, Phase, phase
 from thalweg.codec import Domain
 from thalweg.crypto import keccak
@@ -29,7 +29,7 @@ from thalweg.testing.network import SimNetwork
 from thalweg.testing.oracle import SimOracle
 from thalweg.testing.participant import Participant, Surroundings
 from thalweg.testing.troubles import Troubles
-from thalweg.units import Address, Amount, ChannelId, UnixSeconds
+from thalweg.units import Address, Amount, ChannelId
 
 TICKS: Final = 160  # of one simulated second, under faults
 TELL_EVERY: Final = 8  # ticks
@@ -191,18 +191,10 @@ class World:
             return
         for one in self.participants:
             for channel in tuple(one.channels.values()):
-                for expiry in self._expired(channel):
+                for _, point in sorted(awaited(channel)):
                     late = strikes(self._rng, self.faults.oracle_late) and not self._is_healed
-                    if not late and self._rng.randrange(2) == 0:
-                        one.receive(ReportReceived(one.now, self.oracle.settle(expiry)))
-
-    def _expired(self, channel: Channel) -> list[UnixSeconds]:
-        known = {item.signed.report.time for item in channel.reports}
-        sheets = [channel.agreed.sheet, *(entry.sheet for entry in channel.offered)]
-        expiries = {
-            claim.instrument.expiry for sheet in sheets for claim in sheet.claims if isinstance(claim, Position)
-        }
-        return sorted(expiry for expiry in expiries - known if expiry < self.timeline.now_s)
+                    if point < self.timeline.now_s and not late and self._rng.randrange(2) == 0:
+                        one.receive(ReportReceived(one.now, self.oracle.settle(point, self.faults.oracle_void)))
 
     # --- checking ---------------------------------------------------------------------------------------------------
 
