@@ -49,6 +49,10 @@ artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/arte
 anvil: ## A second EVM for the chain adapter's tests (needs npm)
 	cd tests/integration/chain/anvil && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
+interop: ## py-libp2p in an environment of its own, for the network's tests
+	$(PYTHON) -m venv .venv-interop
+	.venv-interop/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/interop/requirements.lock
+
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --group dev --generate-hashes -q --no-annotate --no-header -o requirements/dev.lock
