@@ -102,6 +102,10 @@ class Evm:
             return str(refused)
         return ""
 
+    def view(self, invocation: Invocation) -> bytes:
+        """Return what a call answers."""
+        return self._call(invocation, self.sender, GAS_LIMIT)
+
     def ask(self, to: Address, name: str, function: str, *arguments: Any) -> Any:
         """Call a view of one of our contracts; a single result comes bare."""
         entry = entries(name)[function]

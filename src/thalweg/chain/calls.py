@@ -183,7 +183,7 @@ def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
     tree = (len(leaves), call.mark_time, merkle_root(leaves))
     walked = (progress.cursor, list(zip(progress.deltas, progress.escrow, strict=True)))
     proof = merkle_range(leaves, progress.cursor, upto) if progress.cursor < upto else ()
-    run = [_claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[progress.cursor : upto]]
+    run = [claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[progress.cursor : upto]]
     return "resolve", (*head, tree, walked, proof, run)
 
 
@@ -256,7 +256,7 @@ def _permits(pulls: tuple[Pull, ...]) -> list[tuple[Any, ...]]:
     return [_permit(pull) for pull in pulls] if any(pull.signature for pull in pulls) else []
 
 
-def _claim_words(claim: Claim, salt: Hash) -> bytes:
+def claim_words(claim: Claim, salt: Hash) -> bytes:
     """Return the claim as `resolve` takes it: kind, the type's plain members in order, salt, then its arrays.
 
     docs/contracts.md, "Claims as words".

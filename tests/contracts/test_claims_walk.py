@@ -1,0 +1,201 @@
+"""The resolver alone, asked directly: random books in random runs, and every way to tamper with a run."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from eth_abi import abi as codec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.contracts.claims import curves, option, position
+from tests.contracts.compiled import creation_code
+from tests.contracts.evm import Reverted
+from tests.contracts.model import settled
+from tests.contracts.scene import SECRET, Scene
+
+from thalweg.chain.artefacts import RESOLVER, entries
+from thalweg.chain.calls import Invocation, claim_words
+from thalweg.channel.claims import Claim, Position
+from thalweg.channel.hashes import leaf, leaf_salt, merkle_range, merkle_root
+from thalweg.channel.sheet import Holding
+from thalweg.codec import word
+from thalweg.instruments.terms import Instrument, Payoff
+from thalweg.units import Address, Amount, ClaimId, Hash, Price, Quantity, Seat, UnixSeconds
+
+Progress = tuple[int, Sequence[tuple[int, int]]]
+NO_PROGRESS: Progress = (0, ())
+RUN_MAX = 16
+
+
+class Walk:
+    """A book of claims being resolved, run by run."""
+
+    def __init__(self, scene: Scene, oracle: Address) -> None:
+        self._scene = scene
+        self.oracle = oracle
+
+    def resolve(
+        self,
+        claims: Sequence[Claim],
+        holdings: Sequence[Holding],
+        totals: Sequence[tuple[int, int]],
+        progress: Progress,
+        upto: int,
+        **changes: Any,
+    ) -> tuple[Progress, tuple[int, ...]]:
+        """Return (progress, what every cell is due) as the contract has it."""
+        leaves = tuple(leaf(claim, SECRET) for claim in claims)
+        cursor = progress[0]
+        arguments = {
+            "assets": 1,
+            "settlement": 0,
+            "totals": [deposited << 128 | withdrawn for deposited, withdrawn in totals],
+            "holdings": [(one.balance << 128 | one.free, one.deposited << 128 | one.withdrawn) for one in holdings],
+            "tree": (len(leaves), 0, merkle_root(leaves)),
+            "progress": progress,
+            "proof": merkle_range(leaves, cursor, upto) if cursor < upto else (),
+            "run": [claim_words(one, leaf_salt(SECRET, one.id)) for one in claims[cursor:upto]],
+            "deadline": 0,
+        }
+        arguments.update(changes)
+        entry = entries(RESOLVER)["resolve"]
+        data = entry.selector + codec.encode(entry.inputs, tuple(arguments.values()))
+        answer = self._scene.evm.view(Invocation(self._scene.resolver, data))
+        progress, due = codec.decode(entry.outputs, answer)
+        return progress, due
+
+
+@pytest.fixture(scope="module")
+def walk(deployed: Scene) -> Walk:
+    return Walk(deployed, deployed.evm.create(creation_code("PriceInFeed")))
+
+
+def _book(walk: Walk, count: int) -> tuple[Position, ...]:
+    feed = Hash(word(60_000 * 10**8))
+    return tuple(
+        position(number, option(walk.oracle, 59_900 + number, 1, feed=feed), 0.001 * number)
+        for number in range(1, count + 1)
+    )
+
+
+HELD = (Holding(Amount(10**9), Amount(0), Amount(10**9)), Holding(Amount(10**9), Amount(0), Amount(10**9)))
+TOTALS = ((10**9, 0), (10**9, 0))
+
+
+@st.composite
+def books(draw: st.DrawFn, oracle: Address, seats: int) -> tuple[Position, ...]:
+    """Return up to 20 positions between `seats` people at up to 3 prices."""
+    priced = draw(st.lists(st.integers(1, 2**40), min_size=1, max_size=3))
+    claims = []
+    for number in range(1, draw(st.integers(1, 20)) + 1):
+        payoff = draw(st.sampled_from((Payoff.CALL, Payoff.PUT, Payoff.CURVE)))
+        knots = draw(curves()) if payoff == Payoff.CURVE else (draw(st.integers(1, 2**40)),)
+        feed = Hash(word(draw(st.sampled_from(priced))))
+        instrument = Instrument(payoff, oracle, feed, UnixSeconds(1), 10**6, knots)
+        long, short = draw(st.permutations(range(seats)))[:2]
+        quantity = Quantity(draw(st.integers(0, 10**9)))
+        claims.append(Position(ClaimId(number), Seat(long), Seat(short), quantity, instrument))
+    return tuple(claims)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), seats=st.integers(2, 4))
+def test_random_books_in_random_runs_pay_what_the_model_says(walk: Walk, data: st.DataObject, seats: int) -> None:
+    claims = data.draw(books(walk.oracle, seats))
+    totals, holdings = [], []
+    for _ in range(seats):
+        deposited, withdrawn = data.draw(st.integers(0, 10**9)), data.draw(st.integers(0, 10**9))
+        totals.append((deposited + withdrawn, withdrawn))
+        free = data.draw(st.integers(0, deposited))
+        holdings.append(Holding(Amount(deposited), Amount(free), Amount(deposited + withdrawn), Amount(withdrawn)))
+    prices = {claim.instrument.feed: Price(int.from_bytes(claim.instrument.feed)) for claim in claims}
+    expected = settled(holdings, totals, claims, prices)
+
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(claims)), max_size=4)) | {0, len(claims)})
+    if len(claims) > RUN_MAX:
+        cuts = sorted({*cuts, RUN_MAX})
+    progress, paid, chain = NO_PROGRESS, [0] * seats, list(totals)
+    for _, upto in pairwise(cuts):
+        progress, due = walk.resolve(claims, holdings, chain, progress, upto)
+        paid = [before + now for before, now in zip(paid, due, strict=True)]
+        chain = [(inward, outward + now) for (inward, outward), now in zip(chain, due, strict=True)]
+
+    assert tuple(paid) == expected
+    assert sum(paid) == sum(inward - outward for inward, outward in totals)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13, 16, 33])
+def test_every_run_of_every_tree_proves_itself(walk: Walk, count: int) -> None:
+    claims = _book(walk, count)
+    starts = range(count) if count <= 8 else range(0, count, 5)
+    for start in starts:
+        for stop in range(start + 1, min(count, start + RUN_MAX) + 1, 1 if count <= 8 else 4):
+            progress: Progress = (start, [(0, 0)] * 2 if start else ())
+            walked, _ = walk.resolve(claims, HELD, TOTALS, progress, stop)
+            assert walked[0] == stop
+
+
+def test_an_omitted_repeated_or_reordered_leaf_is_refused(walk: Walk) -> None:
+    claims = _book(walk, 6)
+    words = [claim_words(one, leaf_salt(SECRET, one.id)) for one in claims]
+
+    for run in (
+        [words[0], words[2]],  # one left out
+        [words[0], words[0]],
+        [words[1], words[0]],
+        [words[1], words[2]],  # not from the cursor
+        [*words[:2], b""],
+    ):
+        with pytest.raises(Reverted):
+            walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 2, run=run)
+    walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 2, run=words[:2])
+
+
+def test_a_run_cannot_go_beyond_the_leaves_or_claim_another_count(walk: Walk) -> None:
+    claims = _book(walk, 3)
+    root = merkle_root(tuple(leaf(claim, SECRET) for claim in claims))
+
+    for count in (2, 4, 257):
+        with pytest.raises(Reverted):
+            walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 3, tree=(count, 0, root))
+
+
+def test_an_inner_node_is_not_a_leaf(walk: Walk) -> None:
+    claims = _book(walk, 2)
+    leaves = tuple(leaf(claim, SECRET) for claim in claims)
+    node = merkle_root(leaves)
+
+    for forged in (b"".join(leaves), claim_words(claims[0], leaves[1])):
+        with pytest.raises(Reverted):
+            walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 1, tree=(1, 0, node), run=[forged], proof=[])
+
+
+@pytest.mark.parametrize("tail", [b"", b"\0" * 32])
+def test_a_proof_is_used_to_the_last_word(walk: Walk, tail: bytes) -> None:
+    claims = _book(walk, 4)
+    proof = [*merkle_range(tuple(leaf(claim, SECRET) for claim in claims), 0, 1)]
+    changed = [*proof, tail] if tail else proof[:-1]
+
+    with pytest.raises(Reverted):
+        walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 1, proof=changed)
+
+
+@pytest.mark.parametrize("index", range(17))
+def test_every_word_of_a_claim_is_bound_by_its_leaf(walk: Walk, index: int) -> None:
+    claims = _book(walk, 2)
+    words = [claim_words(one, leaf_salt(SECRET, one.id)) for one in claims]
+    value = int.from_bytes(words[0][32 * index : 32 * index + 32])
+    words[0] = words[0][: 32 * index] + word((value + 1) % 2**256) + words[0][32 * index + 32 :]
+
+    with pytest.raises(Reverted):
+        walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 2, run=words)
+
+
+def test_as_many_claims_as_a_state_may_have(walk: Walk) -> None:
+    claims = _book(walk, 256)
+    progress = NO_PROGRESS
+    for upto in range(RUN_MAX, 257, RUN_MAX):
+        progress, due = walk.resolve(claims, HELD, TOTALS, progress, upto)
+    feed = claims[0].instrument.feed
+    assert due == settled(HELD, TOTALS, claims, {feed: Price(60_000 * 10**8)})
