@@ -223,7 +223,7 @@ def merkle_range(leaves: tuple[Hash, ...], start: int, stop: int) -> tuple[Hash,
             proof.append(row[stop])
         pairs = [keccak(b"\x01" + row[i] + row[i + 1]) for i in range(0, len(row) - 1, 2)]
         row = (*pairs, row[-1]) if len(row) % 2 else tuple(pairs)
-        start, stop = start // 2, (stop + 1) // 2
+        start, stop = start >> 1, (stop + 1) >> 1
     return tuple(proof)
 
 
