@@ -14,7 +14,7 @@ from thalweg.app.oracle_memory import OracleMemory
 from thalweg.app.report_messages import Want
 from thalweg.codec import decode, encode
 from thalweg.crypto import sign
-from thalweg.errors import PeerFault, Reason, ThalwegError
+from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.instruments.report import SignedReport, report_digest
 from thalweg.oracle.agreement import SignReport
 from thalweg.oracle.messages import MESSAGE_BYTES_MAX, Kind, Point, Said, Statement, report_of, statement_digest
@@ -41,7 +41,7 @@ from thalweg.oracle.step import (
 )
 from thalweg.units import UnixSeconds
 
-AHEAD_S: Final = 86_400  # how long before its time a wanted point is scheduled
+SCHEDULED_MAX: Final = 128  # points that are open at once; what is wanted beyond waits
 _log: Final = logging.getLogger(__name__)
 
 
@@ -69,17 +69,12 @@ class OracleShell:
         self._publish = publish
         self._state: State = restored(rules, memory.memory)
         self._wanted: set[Want] = set()
-        self._alarm: UnixSeconds | None = None  # of the rounds
         self.said = 0
 
     def tick(self) -> None:
         """Let the time pass: the alarm went off, or the chain's clock moved."""
-        now = self._now()
-        for want in [want for want in self._wanted if want.time <= now + AHEAD_S]:
-            self._wanted.discard(want)
-            self._schedule(want)
-        self._feed(TimerFired(now))
-        self._set_alarm()
+        self._schedule_wanted()
+        self._feed(TimerFired(self._now()))
 
     def want(self, want: Want) -> None:
         """Have a settlement reported when its time comes."""
@@ -87,12 +82,15 @@ class OracleShell:
             self._wanted.add(want)
             self.tick()
 
-    def _schedule(self, want: Want) -> None:
-        point = Point(Kind.SETTLEMENT, want.feed, want.time)
-        try:
-            self._feed(PointScheduled(point, self._now()))
-        except ThalwegError as refusal:
-            _log.warning("settlement at %d cannot be reported: %s", want.time, refusal)
+    def _schedule_wanted(self) -> None:
+        """Schedule what is wanted, soonest first, as far as there is room: the others must know a point beforehand."""
+        open_points = sum(agreement.report is None for agreement in self._state.agreements.values())
+        for want in sorted(self._wanted, key=lambda want: want.time)[: max(0, SCHEDULED_MAX - open_points)]:
+            self._wanted.discard(want)
+            try:
+                self._feed(PointScheduled(Point(Kind.SETTLEMENT, want.feed, want.time), self._now()))
+            except UserFault as refusal:
+                _log.warning("settlement at %d cannot be reported: %s", want.time, refusal)
 
     def hear(self, data: bytes) -> None:
         """Take another oracle's message.
@@ -136,22 +134,13 @@ class OracleShell:
                 digest = report_digest(self._rules.separator, report_of(effect.point, effect.ticks))
                 return ReportSigned(effect.point, sign(self._key, digest), self._now())
             case WakeAt():
-                self._alarm = effect.time
-                self._set_alarm()
+                self._wake_at(effect.time)
             case Publish():
                 self._memory.publish(effect.report)
                 self._publish(effect.report)
             case Accuse():
                 _log.error("oracle %d signed two reports of one point: %s", effect.proof.signer, encode(effect.proof))
         return None
-
-    def _set_alarm(self) -> None:
-        """Wake for the rounds, or to schedule what is wanted later, whichever is first."""
-        times = [want.time - AHEAD_S for want in self._wanted]
-        if self._alarm is not None and self._alarm > self._now():
-            times.append(self._alarm)
-        if times:
-            self._wake_at(UnixSeconds(min(times)))
 
     def _said(self, statement: Statement) -> Said:
         self.said += 1

@@ -25,7 +25,7 @@ def demo(
         Path | None, typer.Option("--market", help="Option-chain snapshot to price from (default: a fitted day).")
     ] = None,
     rpc: Annotated[str | None, typer.Option("--rpc", help="Use this development chain instead of our own.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes what is random.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes what is random.")] = 8,
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep everybody's data folders and logs in this new folder.")
     ] = None,

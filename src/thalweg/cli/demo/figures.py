@@ -76,13 +76,16 @@ async def chain_steps(rpc: Rpc, first_block: int, accounts: set[Address]) -> tup
     return count, gas
 
 
-def money(amount: int, *, signed: bool = False) -> str:
-    """Return base units as people write money: at least two decimals, and all that are not zero."""
+def money(amount: int, places: int = 2, *, signed: bool = False) -> str:
+    """Return base units as people write money, with so many decimals (`places_of`)."""
     whole, part = divmod(abs(amount), _UNIT)
-    fraction = f"{part:06d}"
-    shown = fraction[:2] + fraction[2:].rstrip("0")
     sign = "-" if amount < 0 else ("+" if signed and amount else "")
-    return f"{sign}{whole:,}.{shown}"
+    return f"{sign}{whole:,}.{part:06d}"[: places - DECIMALS or None]
+
+
+def places_of(*amounts: int) -> int:
+    """Return how many decimals show all of these to the unit: two where that is enough."""
+    return 2 if all(amount % 10 ** (DECIMALS - 2) == 0 for amount in amounts) else DECIMALS
 
 
 def parties_table(figures: Figures) -> Table:
@@ -95,14 +98,15 @@ def parties_table(figures: Figures) -> Table:
         ("must have", "right"),
         ("", "left"),
     )
+    places = places_of(*(amount for party in figures.parties for amount in (party.paid, party.expected)))
     for party in figures.parties:
         right = party.paid == party.expected
         table.add_row(
             Text(party.name, "bold"),
-            money(party.deposited),
-            money(party.paid),
-            Text(money(party.pnl, signed=True), "green" if party.pnl > 0 else "red" if party.pnl < 0 else ""),
-            money(party.expected),
+            money(party.deposited, places),
+            money(party.paid, places),
+            Text(money(party.pnl, places, signed=True), "green" if party.pnl > 0 else "red" if party.pnl < 0 else ""),
+            money(party.expected, places),
             Text("to the unit", "green") if right else Text("WRONG", "bold red"),
         )
     table.add_section()
@@ -111,7 +115,7 @@ def parties_table(figures: Figures) -> Table:
     ]
     table.add_row(
         Text("together", "dim"),
-        *(money(total) for total in totals),
+        *(money(total, places) for total in totals),
         Text("conserved", "green") if figures.conserved else Text("NOT CONSERVED", "bold red"),
     )
     return table
@@ -131,3 +135,12 @@ def facts_table(figures: Figures) -> Table:
     times = f"{figures.update_ms_p50:.1f} ms, durable on both sides (median of {figures.updates})"
     table.add_row("time per state", times)
     return table
+
+
+def verdict(figures: Figures) -> Text:
+    """Return the last line."""
+    if figures.ok:
+        return Text.assemble(
+            ("✓ ", "green"), f"everyone was paid what the newest state says, in {figures.seconds:.0f} s"
+        )
+    return Text("✗ somebody was not paid what he must be", "bold red")

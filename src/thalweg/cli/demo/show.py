@@ -15,10 +15,10 @@ from rich.text import Text
 
 from thalweg.app.stopping import plain_errors
 from thalweg.cli.demo import trouble
-from thalweg.cli.demo.figures import DECIMALS, Figures, PartyFigures, chain_steps, facts_table, parties_table
+from thalweg.cli.demo.figures import DECIMALS, Figures, PartyFigures, chain_steps, facts_table, parties_table, verdict
 from thalweg.cli.demo.screen import Screen, SilentScreen, TerminalScreen, indented
-from thalweg.cli.demo.stage import MINTED, ORACLES, TRADERS, Stage, price_path
-from thalweg.cli.demo.story import TOKEN, Story
+from thalweg.cli.demo.stage import ORACLES, TRADERS, Stage, price_path
+from thalweg.cli.demo.story import Story
 from thalweg.cli.reporting import console, write_json
 from thalweg.errors import Reason, UserFault
 from thalweg.market.smiles import Market, default_market
@@ -121,6 +121,8 @@ class _Show:
         self._screen.show(indented(parties_table(figures)))
         self._screen.show("")
         self._screen.show(indented(facts_table(figures)))
+        self._screen.show("")
+        self._screen.show(verdict(figures))
         return figures
 
     async def _set_up(self) -> Story:
@@ -139,7 +141,7 @@ class _Show:
         expiry = self._expiry(market, now)
         with self._screen.phase("Nodes") as phase:
             phase.say(f"starting {len(ORACLES)} oracles and {len(TRADERS)} traders")
-            await stage.start_oracles(price_path(market, now, expiry, stage.random))
+            await stage.start_oracles(price_path(market, expiry, stage.random))
             await stage.start_traders(market)
             phase.say("alice, bob and 4 oracles, of which 3 must sign; each a process with its own folder")
         with self._screen.phase("Market") as phase:
@@ -177,8 +179,8 @@ class _Show:
         due = story.book.due(story.price)
         parties = []
         for name, deposited, expected in zip(TRADERS, story.book.deposits, due, strict=True):
-            held = await stage.tokens_of(stage.parties[name].wallet)
-            paid = held - (MINTED * TOKEN - deposited)
+            party = stage.parties[name]
+            paid = await stage.tokens_of(party.wallet) - party.held + deposited
             parties.append(PartyFigures(name, deposited, paid, paid - deposited, expected))
         left = await stage.tokens_of(stage.adjudicator)
         conserved = left == 0 and sum(p.paid for p in parties) == sum(p.deposited for p in parties)

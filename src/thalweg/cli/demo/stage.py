@@ -23,8 +23,10 @@ from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.market.smiles import Market
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.oracle.source import Path as PricePath
+from thalweg.pricing.black import YEAR_S
 from thalweg.storage import DataFolder, Keys, create_keystore
-from thalweg.units import Address, UnixSeconds
+from thalweg.storage.mnemonic import ENTROPY_BYTES, to_mnemonic
+from thalweg.units import SCALE, Address, UnixSeconds
 
 TRADERS: Final = ("alice", "bob")
 ORACLES: Final = ("oracle-1", "oracle-2", "oracle-3", "oracle-4")
@@ -32,17 +34,19 @@ THRESHOLD: Final = 3
 CHALLENGE_S: Final = 2
 MINTED: Final = 1_000_000  # whole test tokens in each trader's wallet
 PASSWORD: Final = "demonstration"  # noqa: S105 - the folders live as long as the show
+_FINAL_MIN: Final = 0.5  # of the index: the path stays positive
 CHANNELS_MAX: Final = "100000"
 
 
 class Party:
     """One trader or oracle: its folder, its keys, its process while it runs."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, entropy: bytes) -> None:
         self.name = name
         self.folder = folder
+        self.held = 0  # base units of the token in the wallet, before the first deposit
         with DataFolder.create(folder) as made:
-            self.keys: Keys = create_keystore(made, PASSWORD)
+            self.keys: Keys = create_keystore(made, PASSWORD, to_mnemonic(entropy))
         known = describe_keys(self.keys)
         self.wallet: Address = parse_address(known["wallet"])
         self.oracle_key: Address = parse_address(known["oracle_key"])
@@ -113,9 +117,10 @@ class Stage:
         return self.parties["bob"]
 
     async def make_folders(self) -> None:
-        """Make a data folder with keys for everyone."""
+        """Make a data folder with keys for everyone; the seed of the show makes the keys."""
         for name in (*TRADERS, *ORACLES):
-            self.parties[name] = await asyncio.to_thread(Party, name, self.folder / name)
+            entropy = self.random.randbytes(ENTROPY_BYTES)
+            self.parties[name] = await asyncio.to_thread(Party, name, self.folder / name, entropy)
 
     async def start_chain(self, url: str | None) -> None:
         """Start a chain, or use the one at `url`.
@@ -158,6 +163,8 @@ class Stage:
         for party in self.parties.values():
             write_deployment(party.folder / DEPLOYMENT_FILE, self.deployment)
         self.first_block = (await wire.head(self.rpc)).number + 1
+        for name in TRADERS:
+            self.parties[name].held = await self.tokens_of(self.parties[name].wallet)
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 
@@ -252,12 +259,12 @@ class Stage:
         return await token.balance(self.rpc, self.deployment.tokens()[0].address, account)
 
 
-def price_path(market: Market, start: UnixSeconds, expiry: UnixSeconds, generator: random.Random) -> PricePath:
+def price_path(market: Market, expiry: UnixSeconds, generator: random.Random) -> PricePath:
     """Return the path the oracles see: from the market's index to somewhere its own volatility may lead."""
     forward = market.forward(expiry)
-    deviation = market.volatility(expiry, forward) * ((expiry - start) / 31_557_600) ** 0.5
-    final = market.index * max(0.5, 1 + deviation * generator.gauss(0.0, 1.0))
-    points = ((start, round(market.index * 10**8)), (expiry, round(final * 10**8)))
+    deviation = market.volatility(expiry, forward) * ((expiry - market.at) / YEAR_S) ** 0.5
+    final = market.index * max(_FINAL_MIN, 1 + deviation * generator.gauss(0.0, 1.0))
+    points = ((market.at, round(market.index * SCALE)), (expiry, round(final * SCALE)))
     volatility_ppm = round(market.volatility(expiry, forward) * 1_000_000)
     raw = {
         "seed": base64.b64encode(generator.randbytes(32)).decode(),

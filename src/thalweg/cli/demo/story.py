@@ -9,7 +9,7 @@ from rich.text import Text
 
 from thalweg.api.decimals import format_decimal, parse_decimal
 from thalweg.cli.demo.book import Book, Deal, DealLeg
-from thalweg.cli.demo.figures import DECIMALS, money
+from thalweg.cli.demo.figures import DECIMALS, money, places_of
 from thalweg.cli.demo.screen import Screen, indented, plain_table
 from thalweg.cli.demo.stage import Party, Stage
 from thalweg.errors import Reason, Unavailable, UserFault
@@ -26,7 +26,7 @@ PATIENCE_S: Final = 30.0
 TOKEN: Final = 10**DECIMALS
 _POLL_S: Final = 0.05
 _STRIKE_STEP: Final = 1_000
-_CENT: Final = SCALE // 100
+_TICK: Final = SCALE // 5  # prices are offered in steps of 0.20
 _MARGIN_PPM: Final = 5_000  # what alice gives away on the model's price, so that bob's node agrees
 _PPM: Final = 1_000_000
 
@@ -107,9 +107,9 @@ class Story:
             await self._deal("a put", (("sell", "0.6", low, False),))
             await self._deal("part of it back", (("buy", "0.25", low, False),))
             reason = await self._refusal((("sell", "1", middle, True),))
+            positions = f"{len(self.book.positions())} net positions"
             phase.say(
-                f"{len(self._rows)} trades, net {len(self.book.positions())} positions, fully collateralised; "
-                f"a naked call was refused: {reason}"
+                f"{len(self._rows)} trades, {positions}, fully collateralised; a naked call was refused: {reason}"
             )
         self.screen.show(indented(self._deals_table()))
 
@@ -129,9 +129,9 @@ class Story:
         model = self.market.price(instrument, now)
         buys = side == "buy"
         if buys:
-            price = mul_div_up(model, _PPM + _MARGIN_PPM, _PPM * _CENT) * _CENT
+            price = mul_div_up(model, _PPM + _MARGIN_PPM, _PPM * _TICK) * _TICK
         else:
-            price = mul_div_down(model, _PPM - _MARGIN_PPM, _PPM * _CENT) * _CENT
+            price = mul_div_down(model, _PPM - _MARGIN_PPM, _PPM * _TICK) * _TICK
         amount = parse_decimal(quantity, 8, "quantity")
         premium = mul_div_down(price * amount, TOKEN, SCALE * SCALE)
         return DealLeg(name, instrument, buys, Quantity(amount), Price(price), premium if buys else -premium)
@@ -166,17 +166,18 @@ class Story:
             ("alice", "left"), ("", "left"), ("quantity", "right"), ("price", "right"), ("premium", "right"),
             ("collateral: hers", "right"), ("his", "right"),
         )  # fmt: skip
-        for deal, view in self._rows:
+        premiums = places_of(*(leg.premium for deal, _ in self._rows for leg in deal.legs))
+        held = [[_base_units(holding["required"]) for holding in view["holdings"]] for _, view in self._rows]
+        for (deal, _), required in zip(self._rows, held, strict=True):
             for index, leg in enumerate(deal.legs):
                 last = index == len(deal.legs) - 1
-                required = [holding["required"] for holding in view["holdings"]] if last else ["", ""]
                 table.add_row(
                     Text("buys" if leg.buys else "sells", "green" if leg.buys else "yellow"),
                     leg.name,
                     format_decimal(leg.quantity, 8),
                     f"{leg.price / SCALE:,.2f}",
-                    money(-leg.premium, signed=True),
-                    *(money(parse_decimal(text, DECIMALS, "amount")) if text else "" for text in required),
+                    money(-leg.premium, premiums, signed=True),
+                    *(money(amount, places_of(amount)) if last else "" for amount in required),
                 )
         return table
 
@@ -229,3 +230,7 @@ class Story:
             phase.say("both sign the final state")
             await self.stage.alice.call("close", channel=self.channel)
             phase.say("both signed the final state; one transaction paid both")
+
+
+def _base_units(text: str) -> int:
+    return parse_decimal(text, DECIMALS, "amount")
