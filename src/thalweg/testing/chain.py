@@ -67,6 +67,7 @@ class SimChain:
         self.blocks = [Block(BlockNumber(0), timeline.now_s, genesis)]
         self._pool: list[tuple[int, Transaction]] = []  # (when it can be mined, it)
         self._ports: list[ChainPort] = []
+        self.cheats: set[Address] = set()  # whose transactions need not come back after a reorganisation
         self.listeners: list[Callable[[], None]] = []
         timeline.after(BLOCK_MS, self._tick)
 
@@ -126,6 +127,8 @@ class SimChain:
         del self.blocks[-depth:]
         for transaction in gone:
             del self.outcomes[transaction.number]
+            if transaction.sender in self.cheats and self._rng.randrange(2):
+                continue
             self._pool.append((self._timeline.now_ms + self._rng.randrange(20_000), transaction))
         for _ in range(depth):
             self._mine()

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+SKEW_S_GENTLE: Final = 10
+
 
 class Faults(msgspec.Struct, frozen=True):
     """Rates are per mille of the occasions on which the fault could strike; 0 is off."""
@@ -25,9 +27,15 @@ class Faults(msgspec.Struct, frozen=True):
     oracle_late: int = 0  # of reports: a node hears of it minutes later
     oracle_void: int = 0  # of settlements: the grid point is void
 
+    @property
+    def are_gentle(self) -> bool:
+        """Say whether nothing here keeps two nodes apart for long: then no channel may end in a dispute."""
+        harsh = (self.partition, self.duplicate, self.reorder, self.long_downtime, self.restore, self.oracle_late)
+        return not any(harsh) and self.skew_s_max <= SKEW_S_GENTLE
+
 
 _CHOICES: Final[dict[str, tuple[int, ...]]] = {
-    "link_loss": (5, 30),
+    "link_loss": (5, 30, 100),
     "partition": (3, 10),
     "duplicate": (10,),
     "reorder": (10,),
@@ -38,7 +46,7 @@ _CHOICES: Final[dict[str, tuple[int, ...]]] = {
     "stuck": (100, 300),
     "front_run": (100, 500),
     "blind": (5,),
-    "skew_s_max": (3, 20, 100),
+    "skew_s_max": (3, 10, 100),
     "restore": (3,),
     "oracle_late": (300,),
     "oracle_void": (300,),

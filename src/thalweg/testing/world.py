@@ -29,7 +29,7 @@ from thalweg.testing.network import SimNetwork
 from thalweg.testing.oracle import SimOracle
 from thalweg.testing.participant import Participant, Surroundings
 from thalweg.testing.troubles import Troubles
-from thalweg.units import Address, Amount, ChannelId
+from thalweg.units import VERSION_FINAL, Address, Amount, ChannelId
 
 TICKS: Final = 160  # of one simulated second, under faults
 TELL_EVERY: Final = 8  # ticks
@@ -92,6 +92,7 @@ class World:
         if self._rng.randrange(4) == 0 if mallory is None else mallory:
             self.mallory = Mallory("mallory", around, 0, self._fork())
             self.participants[self._rng.randrange(count)] = self.mallory
+            self.chain.cheats.add(self.mallory.payer)
         self.watchdog = Watchdog()
         self.notices: dict[Topic, int] = {}
         self._trace = hashlib.blake2b(digest_size=16)
@@ -266,9 +267,14 @@ class World:
     def _check_end(self) -> None:
         for one in self.participants:
             one.check_replay()
-        for channel_id in self.chain.final.ledger.accounts:
+        is_peaceful = self.faults.are_gentle and self.mallory is None
+        for channel_id, account in self.chain.final.ledger.accounts.items():
             if channel_id not in self._closed:
                 raise InvariantBroken("a channel's end was not checked")
+            if is_peaceful and account.closed_with != VERSION_FINAL:
+                raise InvariantBroken(
+                    f"a channel ended in a dispute at version {account.closed_with} for no good reason"
+                )
 
     def _story(self) -> str:
         return "; ".join(
