@@ -10,7 +10,7 @@ import msgspec
 from thalweg.channel import hashes
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignDigest, Topic
 from thalweg.channel.messages import OPERATIONS_MAX, OperationRefused, OperationsSent
-from thalweg.channel.operations import AnyOperation
+from thalweg.channel.operations import NUMBER_MAX, AnyOperation
 from thalweg.channel.state import QUEUE_MAX, SEQUENCER, Channel, Step, newest
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, RuleBroken
@@ -38,6 +38,8 @@ def on_operations_sent(channel: Channel, seat: Seat, message: OperationsSent) ->
         raise PeerFault(Reason.OVERSIZED, f"{len(message.operations)} operations at once, at most {OPERATIONS_MAX}")
     if any(operation.author != seat for operation in message.operations):
         raise PeerFault(Reason.NOT_AUTHOR, f"seat {seat} sent another's operation")
+    if any(operation.number > NUMBER_MAX for operation in message.operations):
+        raise PeerFault(Reason.OVERFLOW, f"an operation's number is at most {NUMBER_MAX}")
     last = max([newest(channel).sheet.numbers[seat], *(item.number for item in channel.queue if item.author == seat)])
     fresh = tuple(operation for operation in message.operations if operation.number > last)
     try:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from thalweg.channel import hashes
+from thalweg.channel.events import DepositRequested
 from thalweg.channel.messages import Message, StateCountersigned
 from thalweg.channel.onchain import Call, ChallengeState, RespondState, Shown
 from thalweg.channel.state import Agreed, Channel
@@ -20,10 +21,11 @@ from thalweg.node.engine import Engine
 from thalweg.node.ports import Signer
 from thalweg.testing.disk import SimSigner
 from thalweg.testing.participant import Participant, Surroundings
-from thalweg.units import ChannelId, Hash, Signature, UnixSeconds, Version
+from thalweg.units import Amount, AssetIndex, ChannelId, Hash, Signature, UnixSeconds, Version
 
 FLOOD: Final = 100
 OLD_MAX: Final = 400  # messages and states she keeps
+DEPOSIT_MAX: Final = 10**10
 VALID_S: Final = 600
 _decode = msgspec.json.Decoder(Message).decode
 
@@ -48,6 +50,7 @@ class Mallory(Participant):
         self._twists = rng.choice((0, 20, 100))
         self._repeats = rng.choice((0, 20))
         self._challenges = rng.choice((0, 3, 10))
+        self._deposits = rng.choice((0, 0, 50))  # which a reorganisation may undo: she does not send them again
         self._sent: list[tuple[bytes, bytes]] = []
         self._held: dict[ChannelId, list[Agreed]] = {}
         self.is_good = False
@@ -67,6 +70,10 @@ class Mallory(Participant):
             for _ in range(self._mischief.choice((1, 1, FLOOD))):
                 self._around.network.send(self.peer, peer, message)
         for channel in tuple(self.channels.values()):
+            if self._mischief.randrange(1000) < self._deposits:
+                until = UnixSeconds(self.now + VALID_S)
+                amount = Amount(self._mischief.randint(1, DEPOSIT_MAX))
+                self.request(DepositRequested(self.now, "bait", channel.id, AssetIndex(0), amount, until))
             if self._held.get(channel.id) and self._mischief.randrange(1000) < self._challenges:
                 self._challenge(channel)
 
