@@ -126,11 +126,9 @@ def facts_table(figures: Figures) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
-    steps = "  ".join(f"{name} {gas:,}" for name, gas in figures.gas.items())
-    table.add_row("settlement price", f"{figures.settlement_price:,.2f} USDC, signed by 3 of 4 oracles")
-    table.add_row(
-        "on chain", f"{figures.onchain_transactions} transactions, {sum(figures.gas.values()):,} gas: {steps}"
-    )
+    table.add_row("settlement price", f"{figures.settlement_price:,.2f} {figures.asset}, signed by 3 of 4 oracles")
+    table.add_row("on chain", f"{figures.onchain_transactions} transactions, {sum(figures.gas.values()):,} gas")
+    table.add_row("", Text(", ".join(f"{name} {gas:,}" for name, gas in figures.gas.items()), "dim"))
     table.add_row("off chain", f"{figures.states_signed} states signed, {figures.messages} messages")
     times = f"{figures.update_ms_p50:.1f} ms, durable on both sides (median of {figures.updates})"
     table.add_row("time per state", times)

@@ -107,10 +107,8 @@ class Story:
             await self._deal("a put", (("sell", "0.6", low, False),))
             await self._deal("part of it back", (("buy", "0.25", low, False),))
             reason = await self._refusal((("sell", "1", middle, True),))
-            positions = f"{len(self.book.positions())} net positions"
-            phase.say(
-                f"{len(self._rows)} trades, {positions}, fully collateralised; a naked call was refused: {reason}"
-            )
+            net = f"{len(self._rows)} trades, {len(self.book.positions())} net positions, all covered"
+            phase.say(f"{net}; a naked call is refused: {reason}")
         self.screen.show(indented(self._deals_table()))
 
     async def _deal(self, title: str, legs: tuple[Leg, ...]) -> None:
