@@ -39,14 +39,15 @@ class Watchdog:
 
     # --- nodes ------------------------------------------------------------------------------------------------------
 
-    def look_at(self, participant: Participant) -> None:
-        """Check every channel of a node."""
+    def look_at(self, participant: Participant, final: Ledger) -> None:
+        """Check every channel of a node; `final` is what no reorganisation can take back."""
         if not participant.is_honest:
             return
         for channel in participant.channels.values():
             key = (participant.name, channel.id)
             if self._agreed.get(key) != channel.agreed.version:
                 self._check_agreed(participant, channel)
+                check_counted(channel, final)
                 self._agreed[key] = channel.agreed.version
 
     def _check_agreed(self, participant: Participant, channel: Channel) -> None:
@@ -140,6 +141,15 @@ def check_money(sheet: Sheet, terms: Terms) -> None:
             raise InvariantBroken(f"asset {asset} is not conserved: {column}")
         if any(min(holding.balance, holding.free, holding.balance - holding.free) < 0 for holding in column):
             raise InvariantBroken(f"a holding is negative, or more of it free than there is: {column}")
+
+
+def check_counted(channel: Channel, final: Ledger) -> None:
+    """Check that nobody counts another's deposit before it is final."""
+    account = final.accounts.get(channel.id)
+    for cell, holding in enumerate(channel.agreed.sheet.holdings):
+        there = account.deposited[cell] if account else 0
+        if cell // len(channel.terms.assets) != channel.seat and holding.deposited > there:
+            raise InvariantBroken(f"{channel!r} counts a deposit of {holding.deposited}; {there} is final")
 
 
 def check_cover(sheet: Sheet, terms: Terms) -> None:

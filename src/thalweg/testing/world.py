@@ -207,7 +207,7 @@ class World:
         self.watchdog.note(channel_id, entry)
 
     def _on_pumped(self, participant: Participant) -> None:
-        self.watchdog.look_at(participant)
+        self.watchdog.look_at(participant, self.chain.final.ledger)
 
     def _on_notice(self, participant: Participant, notice: Notify) -> None:
         self.notices[notice.topic] = self.notices.get(notice.topic, 0) + 1
