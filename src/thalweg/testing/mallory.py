@@ -23,7 +23,7 @@ from thalweg.testing.disk import SimSigner
 from thalweg.testing.participant import Participant, Surroundings
 from thalweg.units import Amount, AssetIndex, ChannelId, Hash, Signature, UnixSeconds, Version
 
-FLOOD: Final = 100
+FLOOD: Final = 40
 OLD_MAX: Final = 400  # messages and states she keeps
 DEPOSIT_MAX: Final = 10**13  # far more than anybody else has in a channel
 VALID_S: Final = 600
