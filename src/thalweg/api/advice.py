@@ -7,7 +7,6 @@ from thalweg.errors import Reason
 ADVICE: Final = {
     Reason.INSUFFICIENT: "pay or trade less, or deposit more",
     Reason.UNCOVERED: "trade less, close positions, or deposit more: every position is fully collateralised",
-    Reason.UNBOUNDED: "add a leg that caps the loss, such as a call at a higher strike",
     Reason.NO_CONSENT: "the other side does not want it; agree on other terms",
     Reason.UNKNOWN_OFFER: "list the offers that are open with `thalweg offers`",
     Reason.UNKNOWN_CHANNEL: "list the channels with `thalweg channels`",

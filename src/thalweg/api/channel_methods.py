@@ -7,7 +7,7 @@ from thalweg.api.backend import Backend
 from thalweg.api.params import ChannelOnly, Close, Deposit, Nothing, Pay, Resume, Withdraw
 from thalweg.api.verdicts import Agreement, CallJudge, ClosingJudge, OperationsJudge
 from thalweg.api.views import channel_view
-from thalweg.api.waiting import ask, new_request
+from thalweg.api.waiting import ask, counted, new_request
 from thalweg.channel.events import CloseRequested, DepositRequested, OperationsRequested
 from thalweg.channel.operations import AnyOperation, Jump, Transfer
 from thalweg.channel.operations import Withdraw as WithdrawOperation
@@ -72,6 +72,8 @@ async def deposit(backend: Backend, params: Deposit) -> dict[str, Any]:
     until = UnixSeconds(now + params.valid_s)
     event = DepositRequested(now, new_request(), item.id, AssetIndex(item.terms.settlement), amount, until)
     transaction = await ask(backend, event, CallJudge(item.id, "TopUp"), params.wait_s, "the deposit")
+    shown = backend.engine.node.channels[item.id].head.deposited != item.head.deposited
+    await counted(backend, item.id, params.wait_s, 0 if shown else amount)
     return {"channel": item.id.hex(), "transaction": transaction}
 
 

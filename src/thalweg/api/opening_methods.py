@@ -8,11 +8,9 @@ from thalweg.api.node_methods import connected
 from thalweg.api.params import Accept, Decline, Nothing, Open
 from thalweg.api.verdicts import OpeningJudge
 from thalweg.api.views import ProposalView, channel_view, proposal_view
-from thalweg.api.waiting import ask, new_request
-from thalweg.channel.effects import Notify
+from thalweg.api.waiting import ask, counted, new_request
 from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, OpenRequested
 from thalweg.channel.opening import Opening
-from thalweg.channel.state import Channel
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.network.multiaddr import Multiaddr
@@ -21,7 +19,6 @@ from thalweg.units import AMOUNT_MAX, ZERO_HASH, Address, Amount, AssetIndex, Ha
 
 _NONCE_BITS: Final = 256
 _CONNECT_S_MAX: Final = 15.0
-_COUNT_S_MAX: Final = 5.0  # how long an opening waits for its deposits to be counted; then they are soon
 
 
 async def open_channel(backend: Backend, params: Open) -> Any:
@@ -62,18 +59,8 @@ async def open_channel(backend: Backend, params: Open) -> Any:
 async def _opened(backend: Backend, event: AnyEvent, judge: OpeningJudge, wait_s: float) -> Any:
     """Return the channel once it is on chain; where the chain is quick, with its deposits counted."""
     opened = await ask(backend, event, judge, wait_s, "the opening")
-
-    def judge_counted(notice: Notify) -> bool | None:
-        return is_counted(backend.engine.node.channels[opened]) or None
-
-    if not is_counted(backend.engine.node.channels[opened]):
-        await backend.outcomes.settle(lambda: None, judge_counted, min(wait_s, _COUNT_S_MAX))
+    await counted(backend, opened, wait_s)
     return channel_view(backend, backend.engine.node.channels[opened])
-
-
-def is_counted(channel: Channel) -> bool:
-    """Say whether the agreed state has counted all that was deposited."""
-    return tuple(holding.deposited for holding in channel.agreed.sheet.holdings) == channel.head.deposited
 
 
 def _deposit(amount: int) -> Amount:

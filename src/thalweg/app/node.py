@@ -28,7 +28,17 @@ from thalweg.app.logs import start_logging, stop_logging
 from thalweg.app.outward import OutwardChain
 from thalweg.app.quorum import QuorumReader
 from thalweg.app.reports import ReportKeeper
-from thalweg.app.settings import Deployment, LinkBook, folder_deployment, merged, parse_address, read_links, write_links
+from thalweg.app.settings import (
+    Deployment,
+    JournalOwner,
+    LinkBook,
+    check_owner,
+    folder_deployment,
+    merged,
+    parse_address,
+    read_links,
+    write_links,
+)
 from thalweg.app.stopping import Stop, plain_errors
 from thalweg.app.strategy import Autopilot, Strategy
 from thalweg.chain.evm import EvmChain
@@ -46,7 +56,7 @@ from thalweg.channel.state import Channel
 from thalweg.channel.terms import Terms
 from thalweg.codec import Domain
 from thalweg.crypto import address_of
-from thalweg.errors import Reason, Unavailable, UserFault
+from thalweg.errors import Unavailable
 from thalweg.network.host import Host
 from thalweg.network.limits import Limits
 from thalweg.network.multiaddr import Multiaddr
@@ -180,7 +190,9 @@ class _Running:
 
     def _engine(self) -> Engine:
         identity = identity_of(self._opened.keys, self._deployment)
-        engine = Engine(
+        owner = JournalOwner(identity.chain_id, f"0x{identity.contract.hex()}", f"0x{identity.address.hex()}")
+        check_owner(self._options.folder, owner)
+        return Engine(
             Node(identity),
             self._opened.journal,
             self._opened.signer,
@@ -190,13 +202,6 @@ class _Running:
             self._clock,
             self._on_notice,
         )
-        if engine.node.identity != identity:
-            raise UserFault(
-                Reason.WRONG_CONTRACT,
-                f"the journal in {self._options.folder} is of another chain, contract or key than its settings: "
-                "bring back the deployment file it was started with, or use another folder",
-            )
-        return engine
 
     def _make_backend(self) -> Backend:
         assets: dict[Address, Asset] = {asset.address: asset for asset in self._tokens}

@@ -19,6 +19,7 @@ from thalweg.units import Address
 
 DEPLOYMENT_FILE: Final = "deployment.json"
 LINKS_FILE: Final = "links.json"
+IDENTITY_FILE: Final = "identity.json"
 LINKS_MAX: Final = 512
 ASSETS_MAX: Final = 64
 _ADDRESS_BYTES: Final = 20
@@ -155,6 +156,36 @@ def read_links(folder: Path) -> LinkBook:
 def write_links(folder: Path, links: LinkBook) -> None:
     """Remember a node's links."""
     write_whole(folder / LINKS_FILE, msgspec.json.format(msgspec.json.encode(links), indent=2) + b"\n")
+
+
+class JournalOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose journal a folder holds: it can be replayed on no other chain and contract, and by no other key."""
+
+    chain_id: int
+    adjudicator: str
+    key: str
+
+
+def check_owner(folder: Path, owner: JournalOwner) -> None:
+    """Return if the folder's journal is this owner's; where it has none yet, it is from now on.
+
+    Raises:
+        UserFault: WRONG_CONTRACT, the deployment file or the keys are not those it was started with; CORRUPT.
+    """
+    path = folder / IDENTITY_FILE
+    if not path.exists():
+        write_whole(path, msgspec.json.encode(owner))
+        return
+    try:
+        known = msgspec.json.decode(read_whole(path), type=JournalOwner)
+    except msgspec.DecodeError as error:
+        raise UserFault(Reason.CORRUPT, f"{path} is damaged: {error}") from error
+    if known != owner:
+        raise UserFault(
+            Reason.WRONG_CONTRACT,
+            f"the journal in {folder} belongs to contract {known.adjudicator} on chain {known.chain_id}, not to "
+            f"{owner.adjudicator} on chain {owner.chain_id}: bring back its deployment file, or use another folder",
+        )
 
 
 def merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

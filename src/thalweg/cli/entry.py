@@ -7,7 +7,8 @@ from thalweg.cli import demo_command, store_commands
 from thalweg.cli import node_commands as node
 
 
-def _application() -> typer.Typer:
+def application() -> typer.Typer:
+    """Return the command with all its parts."""
     app = typer.Typer(
         name="thalweg",
         help="Trade options directly with each other, over channels on an EVM chain.",
@@ -46,4 +47,4 @@ def _application() -> typer.Typer:
 
 def main() -> None:
     """Run the command that the arguments name."""
-    _application()()
+    application()()

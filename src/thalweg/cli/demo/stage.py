@@ -201,9 +201,10 @@ class Stage:
         listen = ["--listen", "127.0.0.1:0"]
         if again is not None:  # the others know where he was; he dials them too, which is quicker than their patience
             port = Multiaddr.parse(str(again.ready["peer"])).port
-            others = [party.address for party in (self.alice, self.bob) if party.name != name]
-            listen = ["--listen", f"127.0.0.1:{port}", "--peer", *others]
-        await self._start(name, "up", *listen, *oracles, *times, *(follows if name == "bob" else ()))
+            others = [self.parties[other].address for other in TRADERS if other != name]
+            dials = [word for address in others for word in ("--peer", address)]
+            listen = ["--listen", f"127.0.0.1:{port}", *dials]
+        await self._start(name, "up", *listen, *oracles, *times, *(() if name == "alice" else follows))
 
     async def kill(self, party: Party) -> None:
         """End a trader's process at once."""
