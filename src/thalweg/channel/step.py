@@ -5,7 +5,7 @@ must somebody look again. So nothing is forgotten when an answer never comes.
 """
 
 from thalweg.channel import agreeing, answering, judging, proposing, queueing, reports, requesting, syncing
-from thalweg.channel.effects import Effect, SetTimer
+from thalweg.channel.effects import SetTimer
 from thalweg.channel.events import (
     AnyEvent,
     ChainReported,
@@ -49,16 +49,13 @@ def step(channel: Channel, event: AnyEvent) -> Step:
         PeerFault: the peer broke a rule; nothing changed.
         UserFault: the user asked for what cannot be; nothing changed.
     """
-    before = alarm(channel)
     try:
         after, effects = _dispatch(channel, event)
     except RuleBroken as broken:
         raise blame(broken, peer=isinstance(event, MessageReceived)) from broken
     after, more = _settle_down(after, event.now)
     check_channel(channel, after)
-    at = alarm(after)
-    timer: tuple[Effect, ...] = (SetTimer(channel.id, at),) if at != before or isinstance(event, TimerFired) else ()
-    return Step(after, effects + more + timer)
+    return Step(after, (*effects, *more, SetTimer(channel.id, alarm(after))))
 
 
 def _settle_down(channel: Channel, now: UnixSeconds) -> Step:
@@ -100,7 +97,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
 def _on_observed(channel: Channel, seen: ChannelObserved) -> Step:
     """Take over the chain's view; when it first shows the channel, compare notes with everybody."""
     after, effects = judging.on_observed(channel, seen)
-    if phase(channel) != Phase.OPENING or phase(after) != Phase.LIVE:
+    if phase(channel) != Phase.OPENING or phase(after) not in (Phase.LIVE, Phase.RECOVERING):
         return Step(after, effects)
     return Step(after, (*effects, *syncing.greet_all(after)))
 
