@@ -70,16 +70,36 @@ def on_refusal_signed(channel: Channel, subject: str, signature: Signature) -> S
 
 
 def on_operation_refused(channel: Channel, seat: Seat, message: OperationRefused) -> Step:
-    """The sequencer did not include mine: forget it and say so."""
+    """The sequencer did not include mine: forget it wherever it waits, and say so, once."""
     if seat != SEQUENCER or message.author != channel.seat:
         raise PeerFault(Reason.NOT_SEQUENCER, "only the sequencer refuses operations, to their author")
     digest = hashes.refusal_digest(channel.separator, channel.id, message.author, message.number, message.reason)
     if not signed_by(digest, message.signature, channel.terms.participants[SEQUENCER]):
         raise PeerFault(Reason.WRONG_SIGNER, "a refusal must carry the sequencer's signature")
-    queue = tuple(operation for operation in channel.queue if operation.number != message.number)
+    after = msgspec.structs.replace(
+        channel,
+        queue=_without(channel.queue, channel.seat, message.number),
+        offered=tuple(
+            msgspec.structs.replace(item, operations=_without(item.operations, channel.seat, message.number))
+            if item.dead
+            else item
+            for item in channel.offered
+        ),
+    )
+    if _count(after) == _count(channel):
+        return Step(channel)
     detail = message.detail[:DETAIL_MAX]
     notice = Notify(Topic.REFUSED, channel.id, numbers=(message.number,), reason=message.reason, detail=detail)
-    return Step(msgspec.structs.replace(channel, queue=queue), (notice,))
+    return Step(after, (notice,))
+
+
+def _count(channel: Channel) -> int:
+    """Return how many operations wait, or are in states that are void."""
+    return len(channel.queue) + sum(len(item.operations) for item in channel.offered if item.dead)
+
+
+def _without(operations: tuple[AnyOperation, ...], author: int, number: int) -> tuple[AnyOperation, ...]:
+    return tuple(operation for operation in operations if (operation.author, operation.number) != (author, number))
 
 
 def refuse_own(channel: Channel, why: RuleBroken) -> Step:

@@ -8,7 +8,9 @@ from thalweg.channel.draft import collateral_of
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignState, Topic
 from thalweg.channel.invariants import check_sheet
 from thalweg.channel.messages import OperationsSent, StateCountersigned, StateShown, Synced
+from thalweg.channel.operations import NUMBER_MAX
 from thalweg.channel.proposing import proposal
+from thalweg.channel.sheet import Sheet
 from thalweg.channel.state import SEQUENCER, Agreed, Channel, Step, make_state, others, version_max
 from thalweg.channel.timing import after_start
 from thalweg.crypto import signed_by
@@ -110,7 +112,7 @@ def on_state_shown(channel: Channel, message: StateShown) -> Step:
     for entry in channel.offered:
         if entry.state == message.state:
             return agree(channel, entry, message.signatures)
-    agreed = Agreed(message.state, message.sheet, message.signatures)
+    agreed = Agreed(message.state, _signed_part(message.sheet), message.signatures)
     offered = tuple(entry for entry in bury(channel, Version(0)).offered if entry.version > message.state.version)
     number = max(channel.next_number, message.sheet.numbers[channel.seat] + 1)
     queue = tuple(item for item in channel.queue if item.number > message.sheet.numbers[item.author])
@@ -121,12 +123,19 @@ def on_state_shown(channel: Channel, message: StateShown) -> Step:
     return Step(channel, (notice, *greet_all(channel)))
 
 
+def _signed_part(sheet: Sheet) -> Sheet:
+    """Return a sheet without a mark time that nobody signed: it is only hashed with claims."""
+    return sheet if sheet.claims else msgspec.structs.replace(sheet, mark_time=UnixSeconds(0))
+
+
 def _check_shown(channel: Channel, message: StateShown) -> None:
     seats = len(channel.peers)
     sheet = message.sheet
     sizes = (len(sheet.holdings), len(sheet.required), len(sheet.numbers), len(message.signatures))
     if sizes != (seats * len(channel.terms.assets), seats, seats, seats):
         raise PeerFault(Reason.MALFORMED, "a sheet of another shape")
+    if not all(0 <= number <= NUMBER_MAX for number in sheet.numbers):
+        raise PeerFault(Reason.MALFORMED, f"an operation's number is not in 0..{NUMBER_MAX}")
     if make_state(channel, message.state.version, sheet) != message.state:
         raise PeerFault(Reason.WRONG_HASH, "the sheet does not hash to the state")
     digest = hashes.state_digest(channel.separator, message.state)
