@@ -14,6 +14,7 @@ from thalweg.crypto import address_of, keccak
 from thalweg.units import Address
 
 GAS_LIMIT: Final = 8_000_000
+GENESIS_TIME: Final = 3_000_000_000  # ahead of every clock, so that blocks are a second apart and runs repeat
 WEALTH_WEI: Final = 10**22
 
 
@@ -46,7 +47,7 @@ class Evm:
     """One chain. `sender` pays for everything unless said otherwise; it is nobody in particular."""
 
     def __init__(self) -> None:
-        overrides = PyEVMBackend.generate_genesis_params({"gas_limit": 30_000_000})
+        overrides = PyEVMBackend.generate_genesis_params({"gas_limit": 30_000_000, "timestamp": GENESIS_TIME})
         self._tester = EthereumTester(PyEVMBackend(genesis_parameters=overrides))
         self._known: set[Address] = set()
         self.sender = self.fund(account("stranger"))

@@ -99,7 +99,7 @@ def books(draw: st.DrawFn, oracle: Address, seats: int) -> tuple[Position, ...]:
     return tuple(claims)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), seats=st.integers(2, 4))
 def test_random_books_in_random_runs_pay_what_the_model_says(walk: Walk, data: st.DataObject, seats: int) -> None:
     claims = data.draw(books(walk.oracle, seats))
@@ -125,12 +125,12 @@ def test_random_books_in_random_runs_pay_what_the_model_says(walk: Walk, data: s
     assert sum(paid) == sum(inward - outward for inward, outward in totals)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13, 16, 33])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 33])
 def test_every_run_of_every_tree_proves_itself(walk: Walk, count: int) -> None:
     claims = _book(walk, count)
-    starts = range(count) if count <= 8 else range(0, count, 5)
+    starts = range(count) if count <= 8 else range(0, count, 8)
     for start in starts:
-        for stop in range(start + 1, min(count, start + RUN_MAX) + 1, 1 if count <= 8 else 4):
+        for stop in range(start + 1, min(count, start + RUN_MAX) + 1, 1 if count <= 8 else 5):
             progress: Progress = (start, [(0, 0)] * 2 if start else ())
             walked, _ = walk.resolve(claims, HELD, TOTALS, progress, stop)
             assert walked[0] == stop

@@ -43,6 +43,8 @@ TYPES: dict[str, str] = {
     "Challenge": "bytes32 channelId,uint40 version,uint64 validUntil",
     "Deposit": "bytes32 channelId,uint8 participant,uint8 asset,uint256 total,uint64 deadline",
     "Resume": "bytes32 channelId,uint40 version,uint64 disputeDeadline",
+    "Refusal": "bytes32 channelId,uint8 author,uint64 number,string reason",
+    "Binding": "bytes peer,address payout,address payer",
     "Balances": "uint256[] balance,uint256[] free,uint256[] deposited,uint256[] withdrawn,bytes32 salt",
     "Condition": "bytes32[] hashes,uint64 deadline",
     "Instrument": "uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,"
@@ -148,6 +150,13 @@ def test_challenge_deposit_and_resume() -> None:
     resume = {"channelId": WORD, "version": 5, "disputeDeadline": 6}
     ours = hashes.resume_digest(SEPARATOR, channel, Version(5), UnixSeconds(6))
     assert ours == _wallet("Resume", resume)[1]
+
+
+def test_refusal_and_binding() -> None:
+    refusal = {"channelId": WORD, "author": 1, "number": 5, "reason": "expired"}
+    assert hashes.refusal_digest(SEPARATOR, ChannelId(WORD), 1, 5, "expired") == _wallet("Refusal", refusal)[1]
+    binding = {"peer": b"\0\x24peer", "payout": ONE, "payer": TWO}
+    assert hashes.binding_digest(SEPARATOR, b"\0\x24peer", ONE, TWO) == _wallet("Binding", binding)[1]
 
 
 def test_balances() -> None:

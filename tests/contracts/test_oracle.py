@@ -29,8 +29,8 @@ def test_a_quorums_report_is_known_for_ever(scene: Scene) -> None:
     scene.speak(time, PRICE)
 
     assert _settlement(scene, time) == (True, False, PRICE)
-    assert _refusal(scene, scene.register(time, PRICE + 1)) == "oracle: wrong phase"
-    assert _refusal(scene, scene.register(time, 0, is_void=True)) == "oracle: wrong phase"
+    assert _refusal(scene, scene.register(time, PRICE + 1)) == "oracle: exists already"
+    assert _refusal(scene, scene.register(time, 0, is_void=True)) == "oracle: exists already"
 
 
 def test_the_same_report_again_changes_nothing_and_trips_nobody(scene: Scene) -> None:

@@ -33,7 +33,7 @@ from thalweg.codec import words
 from thalweg.errors import InvariantBroken
 from thalweg.units import NATIVE, ZERO_HASH, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
 
-CLAIMS_A_CALL: Final = 16  # `resolve` takes this many claims at once
+CLAIMS_A_CALL: Final = 16  # `resolve` takes no more at once; what a call leaves, the next one walks
 NO_SALT: Final = ZERO_HASH  # of version 0's balances, which nobody signs
 _KIND_POSITION, _KIND_HASH_LOCK, _KIND_SUBCHANNEL = 0, 1, 2
 _PULL_ALLOWANCE, _PULL_PERMIT = 0, 1
@@ -84,7 +84,7 @@ def fold(view: View, log: Log) -> View:
     Raises:
         InvariantBroken: the log cannot follow what was folded before (a log was missed).
     """
-    name = _EVENTS.get(log.topics[0])
+    name = _EVENTS.get(log.topics[0]) if log.topics else None
     if name is None:
         return view
     if view.opened == (name == "Opened"):
@@ -173,12 +173,12 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
 
 
 def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
-    """A state without claims is settled at once; else the next claims are resolved, none of them to release only."""
+    """A state without claims is settled at once; else the next claims are resolved (none: only what is free leaves)."""
     payees = (call.terms.payouts, call.terms.assets, call.terms.settlement)
     head = (call.state.channel_id, payees, _totals(call), *_balances(call))
     if not call.claims:
         return "settle", head
-    progress, upto = call.progress, call.upto
+    progress, upto = call.progress, min(call.upto, call.progress.cursor + CLAIMS_A_CALL)
     leaves = tuple(leaf(claim, call.secret) for claim in call.claims)
     tree = (len(leaves), call.mark_time, merkle_root(leaves))
     walked = (progress.cursor, list(zip(progress.deltas, progress.escrow, strict=True)))

@@ -223,7 +223,7 @@ def _register(kind: bytes32, feed: bytes32, time: uint64, price: uint256, is_voi
         self._reports[kind][feed][time] = report
         log Registered(feed=feed, time=time, is_mark=kind == _MARK_TYPE, is_void=is_void, price=price)
     else:
-        assert before == report, "oracle: wrong phase"
+        assert before == report, "oracle: exists already"
 
 
 @internal

@@ -1,0 +1,151 @@
+"""What each step costs, in receipts' gasUsed, in one setting: two participants, one ERC-20, payees that already hold
+tokens, a contract that already holds another channel's. A figure may fall, never rise: after a change that lowers one,
+`python -m tests.contracts.test_gas` writes the snapshot again."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.contracts.claims import option, position
+from tests.contracts.evm import account
+from tests.contracts.scene import USD, Channel, Scene
+
+from thalweg.channel.sheet import Holding
+from thalweg.units import Amount
+
+SNAPSHOT: Final = Path(__file__).parent / "gas.snapshot"
+DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "contracts.md"
+CEILINGS: Final = {
+    "open_permit": 160_000,
+    "open_authorization": 160_000,
+    "open_approve": 195_000,  # with the two approvals
+    "close": 85_000,
+    "challenge": 80_000,
+    "respond": 62_000,
+    "settle": 65_000,
+    "withdraw": 90_000,
+    "topup": 60_000,
+    "extra_party_close": 26_000,
+}
+
+
+def measure(scene: Scene) -> dict[str, int]:
+    """Return every figure."""
+    scene.opened("carol", "dave")
+    for name in ("alice", "bob", "erin"):
+        scene.give(account(name), USD)
+    close = _close(scene, "alice", "bob")
+    return {
+        "open_permit_first": _open_by_permit(scene),
+        "open_permit": _open_by_permit(scene),
+        "open_authorization": _open_by_authorization(scene),
+        "open_approve": _open_by_approval(scene),
+        "topup": _top_up(scene),
+        "withdraw": _withdraw(scene),
+        "close": close,
+        "extra_party_close": _close(scene, "alice", "bob", "erin") - close,
+        **_dispute(scene),
+        "position": _positions(scene, 1),
+        "position_each": (_positions(scene, 5) - _positions(scene, 1)) // 4,
+    }
+
+
+def _open_by_permit(scene: Scene) -> int:
+    channel = scene.channel()
+    _fund(channel)
+    until = scene.evm.now() + 600
+    people = zip(channel.people, channel.amounts, strict=True)
+    pulls = tuple(scene.permit(person, amount, until) for person, amount in people)
+    return channel.do(channel.opening(pulls=pulls)).gas_used
+
+
+def _open_by_authorization(scene: Scene) -> int:
+    channel = scene.channel()
+    _fund(channel)
+    return scene.evm.send(scene.with_authorizations(channel)).gas_used
+
+
+def _open_by_approval(scene: Scene) -> int:
+    channel = scene.channel()
+    _fund(channel)
+    people = zip(channel.people, channel.amounts, strict=True)
+    approvals = sum(scene.allow(person, amount).gas_used for person, amount in people)
+    return approvals + channel.do(channel.opening()).gas_used
+
+
+def _fund(channel: Channel) -> None:
+    for person, amount in zip(channel.people, channel.amounts, strict=True):
+        channel.scene.give(person, amount)
+
+
+def _top_up(scene: Scene) -> int:
+    channel = scene.opened()
+    alice = channel.people[0]
+    scene.give(alice, 10 * USD)
+    scene.allow(alice, 10 * USD)
+    return channel.do(channel.top_up(0, 10 * USD), alice).gas_used
+
+
+def _withdraw(scene: Scene) -> int:
+    channel = scene.opened()
+    spent = Holding(Amount(90 * USD), Amount(0), Amount(100 * USD), Amount(10 * USD))
+    return channel.do(channel.withdrawal(channel.state(3, (spent, 100 * USD)))).gas_used
+
+
+def _close(scene: Scene, *names: str) -> int:
+    channel = scene.opened(*names)
+    balances = (120 * USD, 80 * USD, 100 * USD)[: len(names)]
+    return channel.do(channel.closing(channel.final(balances))).gas_used
+
+
+def _dispute(scene: Scene) -> dict[str, int]:
+    channel = scene.opened()
+    challenge = channel.do(channel.challenge(channel.state(5, (120 * USD, 80 * USD)))).gas_used
+    newer = channel.state(7, (90 * USD, 110 * USD))
+    respond = channel.do(channel.answer(newer)).gas_used
+    channel.wait()
+    settle = channel.do(channel.settlement(newer)).gas_used
+    return {"challenge": challenge, "respond": respond, "settle": settle}
+
+
+def _positions(scene: Scene, count: int) -> int:
+    channel = scene.opened()
+    expiry = scene.evm.now() + 100
+    claims = tuple(
+        position(number, option(scene.oracle, 60_000 + 100 * number, expiry), 0.01, number % 2, 1 - number % 2)
+        for number in range(1, count + 1)
+    )
+    held = (Holding(Amount(100 * USD), Amount(0), Amount(100 * USD)),) * 2
+    state = channel.state(5, held, claims, mark_time=expiry - 60)
+    channel.do(channel.challenge(state))
+    channel.wait()
+    scene.speak(expiry, 60_900 * 10**8)
+    return channel.do(channel.settlement(state)).gas_used
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, int]:
+    return measure(Scene())
+
+
+def test_no_figure_grows(figures: dict[str, int]) -> None:
+    snapshot = json.loads(SNAPSHOT.read_text())
+    assert figures.keys() == snapshot.keys()
+    grown = {name: (snapshot[name], gas) for name, gas in figures.items() if gas > snapshot[name]}
+    assert not grown
+
+
+def test_the_document_states_every_figure() -> None:
+    text = DOCUMENT.read_text()
+    missing = [name for name, gas in json.loads(SNAPSHOT.read_text()).items() if f"| {gas:,} |" not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("step", CEILINGS)
+def test_every_step_stays_below_its_ceiling(figures: dict[str, int], step: str) -> None:
+    assert figures[step] <= CEILINGS[step]
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(json.dumps(measure(Scene()), indent=1) + "\n")
