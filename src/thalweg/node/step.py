@@ -168,7 +168,9 @@ def _on_message(node: Node, event: MessageReceived) -> Step:
             return Step(node) if item is None else _progress(node, opening.on_accepted(item, peer, message), event.now)
         case ChannelDeclined():
             item = _opening(node, message.channel_id)
-            return Step(node) if item is None else _progress(node, opening.on_declined(item, peer, message), event.now)
+            if item is None:
+                return Step(node)
+            return _progress(node, opening.on_declined(item, peer, message), event.now, over=item.id)
         case Synced(channel_id=unknown) if unknown not in node.channels:
             return Step(node)  # the other side is ahead of me, or remembers what I have lost
         case _:
