@@ -29,6 +29,9 @@ _STRIKE_STEP: Final = 1_000
 _TICK: Final = SCALE // 5  # prices are offered in steps of 0.20
 _MARGIN_PPM: Final = 5_000  # what alice gives away on the model's price, so that bob's node agrees
 _PPM: Final = 1_000_000
+_SPREAD_PERCENT: Final = 30  # of a deposit, that a position may lock up
+_PUT_PERCENT: Final = 75
+_SPREAD_MAX: Final = 200  # hundredths of a contract
 
 Leg = tuple[str, str, int, bool]  # "buy" or "sell", quantity, strike, is it a call
 
@@ -101,11 +104,14 @@ class Story:
         deviation = self.market.forward(self.expiry) * self.market.volatility(self.expiry, middle) * years**0.5
         apart = max(1, round(deviation / _STRIKE_STEP)) * _STRIKE_STEP
         low, high = middle - apart, middle + apart
+        spread = format_decimal(min(_SPREAD_MAX, DEPOSIT * _SPREAD_PERCENT // apart), 2)
+        put = DEPOSIT * _PUT_PERCENT // low
+        back = put * 2 // 5
         with self.screen.phase("Trades") as phase:
             phase.say("alice offers, bob's node compares with its own model")
-            await self._deal("a call spread", (("buy", "2", middle, True), ("sell", "2", high, True)))
-            await self._deal("a put", (("sell", "0.6", low, False),))
-            await self._deal("part of it back", (("buy", "0.25", low, False),))
+            await self._deal("a call spread", (("buy", spread, middle, True), ("sell", spread, high, True)))
+            await self._deal("a put", (("sell", format_decimal(put, 2), low, False),))
+            await self._deal("part of it back", (("buy", format_decimal(back, 2), low, False),))
             reason = await self._refusal((("sell", "1", middle, True),))
             net = f"{len(self._rows)} trades, {len(self.book.positions())} net positions, all covered"
             phase.say(f"{net}; a naked call is refused: {reason}")
