@@ -65,7 +65,9 @@ class Person:
         signature = sign(self.key, wanted.digest)  # type: ignore[union-attr]
         _, sends = step(after, DigestSigned(NOW, ChannelId(b""), wanted.subject, signature))  # type: ignore[union-attr]
         (send,) = sends
-        return send.message  # type: ignore[union-attr]
+        assert isinstance(send, SendMessage)
+        assert isinstance(send.message, Hello)
+        return send.message
 
 
 def met() -> tuple[Person, Person]:
@@ -135,7 +137,7 @@ def test_a_message_about_an_unknown_channel_is_a_fault_but_comparing_notes_is_no
 
 
 def test_who_has_no_seat_in_a_channel_is_not_heard() -> None:
-    alice, bob = opened()
+    alice, _ = opened()
     mallory = Person("mallory")
     alice.hear(mallory, mallory.hello(alice))
     (channel_id,) = alice.node.channels

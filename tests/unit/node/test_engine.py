@@ -1,0 +1,357 @@
+"""The engine: durable before signed, signed before said, and nothing from outside stops it."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from thalweg.channel.effects import Authorize, Notify
+from thalweg.channel.events import (
+    AcceptRequested,
+    ChainReported,
+    FundingAuthorized,
+    LinkUp,
+    OpenRequested,
+    OperationsRequested,
+    Policy,
+)
+from thalweg.channel.messages import Goodbye, Hello, Message, StateCountersigned, StateProposed
+from thalweg.channel.onchain import Call, ChannelObserved, Pull, View
+from thalweg.channel.operations import Transfer
+from thalweg.codec import decode, encode
+from thalweg.crypto import address_of, sign
+from thalweg.errors import InvariantBroken, Reason, UserFault
+from thalweg.node.engine import INBOX_MAX, Engine, replay
+from thalweg.node.state import Identity, Node, snapshot
+from thalweg.testing.clock import SimClock, Timeline
+from thalweg.testing.disk import Crash, SimDisk, SimJournal, SimSigner
+from thalweg.testing.keys import key_of
+from thalweg.testing.table import CHAIN_ID, CONTRACT, Table
+from thalweg.units import Address, Amount, AssetIndex, ChannelId, Hash, Seat, UnixSeconds
+
+TABLE = Table()
+SEPARATOR = TABLE.channels[0].separator
+POLICY = Policy(undecided_max=(Amount(10**9),))
+BOB = b"bob"
+
+
+class Machine:
+    """One engine on simulated ports; what it says is kept in `sent`, links it dropped in `dropped`."""
+
+    def __init__(self, name: str = "alice", entries_max: int = 20_000) -> None:
+        self.key, self.wallet = key_of(0, name), key_of(0, f"{name} wallet")
+        self.peer = name.encode()
+        self.address, self.payer = address_of(self.key.public_key), address_of(self.wallet.public_key)
+        self.disk = SimDisk()
+        self.clock = SimClock(Timeline(), 0, lambda: None)
+        self.entries_max = entries_max
+        self.sent: list[tuple[bytes, Message]] = []
+        self.dropped: list[bytes] = []
+        self.calls: list[Call] = []
+        self.notices: list[Notify] = []
+        self.engine = self.boot()
+
+    def empty(self) -> Node:
+        return Node(Identity(self.peer, self.address, self.address, self.payer, CHAIN_ID, CONTRACT, SEPARATOR))
+
+    def boot(self, journal: SimJournal | None = None) -> Engine:
+        self.engine = Engine(
+            self.empty(),
+            journal or SimJournal(self.disk),
+            SimSigner(self.key, self.disk, lambda *_: None),
+            self,
+            self,
+            self,
+            self.clock,
+            self.notices.append,
+            self.entries_max,
+        )
+        self.engine.start()
+        return self.engine
+
+    @property
+    def now(self) -> UnixSeconds:
+        return self.clock.now()
+
+    # the ports
+    def send(self, peer: bytes, message: bytes) -> None:
+        self.disk.fuse.burn()
+        self.sent.append((peer, decode(message, Message)))  # type: ignore[arg-type]
+
+    def disconnect(self, peer: bytes, reason: str) -> None:
+        self.dropped.append(peer)
+
+    def submit(self, tag: str, call: Call) -> None:
+        self.calls.append(call)
+
+    def watch(self, channel_id: ChannelId) -> None:
+        pass
+
+    def authorize(self, request: Authorize) -> None:
+        signature = sign(self.wallet, request.digest)
+        self.engine.receive(FundingAuthorized(self.now, request.channel_id, signature, (Pull(),)))
+
+
+def talk(one: Machine, two: Machine) -> None:
+    """Carry messages between two machines until both are quiet."""
+    for machine in (one, two):
+        machine.engine.pump()
+    while one.sent or two.sent:
+        for source, target in ((one, two), (two, one)):
+            said, source.sent = source.sent, []
+            for _, message in said:
+                target.engine.receive_message(source.peer, encode(message))
+            target.engine.pump()
+
+
+def joined(entries_max: int = 20_000) -> tuple[Machine, Machine]:
+    """Return two machines with a channel between them, its deposits counted."""
+    alice, bob = Machine("alice", entries_max), Machine("bob", entries_max)
+    for one, two in ((alice, bob), (bob, alice)):
+        one.engine.receive(LinkUp(one.now, two.peer))
+    talk(alice, bob)
+    people = (alice, bob)
+    addresses = tuple(person.address for person in people)
+    members = {name: getattr(TABLE.terms, name) for name in TABLE.terms.__struct_fields__}
+    terms = type(TABLE.terms)(**{**members, "participants": addresses, "payouts": addresses})
+    alice.engine.request(
+        OpenRequested(
+            now=alice.now,
+            request="open",
+            terms=terms,
+            amounts=(Amount(1000), Amount(1000)),
+            payers=tuple(person.payer for person in people),
+            peers=tuple(person.peer for person in people),
+            deadline=UnixSeconds(alice.now + 60),
+            secret=Hash(bytes(32)),
+            policy=POLICY,
+        )
+    )
+    talk(alice, bob)
+    (channel_id,) = bob.engine.node.openings
+    bob.engine.request(AcceptRequested(bob.now, channel_id, POLICY))
+    talk(alice, bob)
+    view = View(opened=True, deposited=(Amount(1000),) * 2, withdrawn=(Amount(0),) * 2)
+    for person in people:
+        person.engine.receive(ChainReported(person.now, ChannelObserved(channel_id, view, view)))
+    talk(alice, bob)
+    return alice, bob
+
+
+def the_channel(machine: Machine) -> ChannelId:
+    (channel_id,) = machine.engine.node.channels
+    return channel_id
+
+
+def pay(machine: Machine, amount: int = 1) -> None:
+    channel = machine.engine.node.channels[the_channel(machine)]
+    until = UnixSeconds(machine.now + 60)
+    operation = Transfer(Seat(0), 0, until, Seat(1 - channel.seat), AssetIndex(0), Amount(amount))
+    machine.engine.request(OperationsRequested(machine.now, "pay", channel.id, (operation,)))
+
+
+def pay_twice(machine: Machine) -> None:
+    pay(machine)
+    pay(machine)
+
+
+def balances(machine: Machine) -> list[int]:
+    return [holding.balance for holding in machine.engine.node.channels[the_channel(machine)].agreed.sheet.holdings]
+
+
+def test_two_engines_agree() -> None:
+    alice, bob = joined()
+    pay(alice, 5)
+    pay(bob, 7)
+    talk(alice, bob)
+    assert balances(alice) == balances(bob) == [1002, 998]
+
+
+# --- what comes from outside ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"type":"Nonsense"}',
+        b'{"type":"StateProposed"}',
+        b'{"type":"StateProposed","channel_id":5}',
+        b'{"type":"Goodbye","reason":"because"}',
+        b'{"type":"Goodbye","reason":"expired","detail":"' + b"x" * 100_000,
+        b'{"type":"OperationsSent","channel_id":"","operations":' + b"[" * 10_000,
+        b'{"type":"Synced","channel_id":"","agreed":1e400,"agreed_digest":"","signed":0}',
+    ],
+)
+def test_a_message_that_cannot_be_read_costs_the_link_and_nothing_else(data: bytes) -> None:
+    alice, _ = joined()
+    before = snapshot(alice.engine.node)
+    alice.engine.receive_message(BOB, data)
+    alice.engine.pump()
+    assert snapshot(alice.engine.node) == before
+    assert alice.dropped == [BOB]
+    assert [message.reason for _, message in alice.sent if isinstance(message, Goodbye)] == [Reason.MALFORMED]
+
+
+def test_every_truncation_of_a_message_is_harmless() -> None:
+    alice, bob = joined()
+    pay(alice, 5)
+    ((_, message),) = alice.sent
+    data = encode(message)
+    before = snapshot(bob.engine.node)
+    for length in range(len(data)):
+        bob.engine.receive_message(alice.peer, data[:length])
+    bob.engine.pump()
+    assert snapshot(bob.engine.node) == before
+    assert len(bob.dropped) == len(data)
+
+
+def test_a_peer_that_floods_loses_its_link_and_memory_stays_bounded() -> None:
+    alice, bob = joined()
+    hello = encode(Hello(1, (), 1, Address(b""), Address(b""), Address(b""), Address(b""), b""))  # type: ignore[arg-type]
+    for _ in range(INBOX_MAX):
+        alice.engine.receive_message(b"mallory", hello)
+    assert alice.dropped == []
+    alice.engine.receive_message(b"mallory", hello)
+    assert alice.dropped == [b"mallory"]
+    with pytest.raises(UserFault, match=str(Reason.LIMIT)):
+        alice.engine.receive(LinkUp(alice.now, b"carol"))
+    alice.engine.pump()
+    alice.sent.clear()
+    pay(alice, 5)
+    talk(alice, bob)
+    assert balances(bob) == [995, 1005]
+
+
+def test_a_peers_fault_is_told_and_not_written_down() -> None:
+    alice, _ = joined()
+    written = len(alice.disk.entries)
+    channel_id = the_channel(alice)
+    stray = StateCountersigned(channel_id, 999, b"")  # type: ignore[arg-type]
+    alice.engine.receive_message(BOB, encode(stray))
+    alice.engine.pump()
+    assert [type(message) for _, message in alice.sent] == [Goodbye]
+    assert len(alice.disk.entries) == written
+
+
+def test_a_users_fault_changes_and_writes_nothing() -> None:
+    alice, _ = joined()
+    before, written = snapshot(alice.engine.node), len(alice.disk.entries)
+    event = OperationsRequested(alice.now, "pay", ChannelId(bytes(32)), ())
+    with pytest.raises(UserFault, match=str(Reason.UNKNOWN_CHANNEL)):
+        alice.engine.request(event)
+    assert (snapshot(alice.engine.node), len(alice.disk.entries)) == (before, written)
+
+
+# --- durable, signed, said ------------------------------------------------------------------------------------------
+
+
+class FullDisk(SimJournal):
+    """A journal that cannot be written."""
+
+    def append(self, entries: Iterable[bytes]) -> None:
+        raise InvariantBroken(str(Reason.DISK_FULL))
+
+
+def test_on_a_full_disk_nothing_is_signed_or_said() -> None:
+    alice, _ = joined()
+    marks = dict(alice.disk.marks)
+    alice.engine._journal = FullDisk(alice.disk)
+    with pytest.raises(InvariantBroken, match=str(Reason.DISK_FULL)):
+        pay(alice)
+    assert alice.sent == []
+    assert alice.disk.marks == marks
+
+
+def test_a_state_is_on_disk_before_it_is_signed() -> None:
+    alice, _ = joined()
+    channel_id = the_channel(alice)
+    seen: list[bool] = []
+
+    def on_signed(_: ChannelId, version: int) -> None:
+        node, _count = replay(SimJournal(alice.disk), alice.empty())
+        seen.append(node.channels[channel_id].newest_signed >= version)
+
+    alice.engine._signer = SimSigner(alice.key, alice.disk, on_signed)
+    pay(alice)
+    pay(alice)
+    assert seen == [True, True]
+
+
+def steps_of_a_payment() -> int:
+    """Count the writes and effects of one payment, as the fuse counts them."""
+    alice, _ = joined()
+    steps = 0
+    burn = alice.disk.fuse.burn
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+        burn()
+
+    alice.disk.fuse.burn = count  # type: ignore[method-assign]
+    pay_twice(alice)
+    return steps
+
+
+@pytest.mark.parametrize("step", range(steps_of_a_payment()))
+def test_a_crash_at_any_write_or_effect_loses_no_state_that_was_signed(step: int) -> None:
+    alice, bob = joined()
+    before = alice.engine.node.channels[the_channel(alice)].newest_signed
+    alice.disk.fuse.light(step)
+    with pytest.raises(Crash):
+        pay_twice(alice)
+    alice.disk.fuse.put_out()
+    alice.boot()
+    channel = alice.engine.node.channels[the_channel(alice)]
+    assert alice.disk.marks[channel.id].version <= channel.newest_signed
+    assert not channel.recovering
+    alice.sent.clear()
+    bob.sent.clear()
+    for one, two in ((alice, bob), (bob, alice)):
+        one.engine.receive(LinkUp(one.now, two.peer))
+    talk(alice, bob)
+    paid = 1000 - balances(alice)[0]
+    assert balances(alice) == balances(bob) == [1000 - paid, 1000 + paid]
+    assert alice.engine.node.channels[channel.id].agreed.version == before + paid
+
+
+def test_states_offered_together_are_signed_in_order_each_saved_before_the_next() -> None:
+    alice, _ = joined()
+    channel_id = the_channel(alice)
+    until = UnixSeconds(alice.now + 60)
+    for _ in range(3):
+        operation = Transfer(Seat(0), 0, until, Seat(1), AssetIndex(0), Amount(1))
+        alice.engine.receive(OperationsRequested(alice.now, "pay", channel_id, (operation,)))
+    alice.engine.pump()
+    versions = [message.version for _, message in alice.sent if isinstance(message, StateProposed)]
+    assert len(versions) == 3
+    assert versions == sorted(versions)
+    node, _ = replay(SimJournal(alice.disk), alice.empty())
+    signed = [bool(entry.signatures[0]) for entry in node.channels[channel_id].offered]
+    assert signed == [True, True, False]
+
+
+@pytest.mark.parametrize("entries_max", [1, 7, 20_000])
+def test_the_journal_alone_gives_the_node_again_byte_for_byte(entries_max: int) -> None:
+    alice, bob = joined(entries_max)
+    for _ in range(5):
+        pay(alice, 3)
+        pay(bob, 2)
+        talk(alice, bob)
+    for machine in (alice, bob):
+        machine.engine.save()
+        again, _ = replay(SimJournal(machine.disk), machine.empty())
+        assert snapshot(again) == snapshot(machine.engine.node)
+
+
+def test_an_entry_of_another_journal_is_not_replayed() -> None:
+    alice, _ = joined()
+    foreign = encode(OperationsRequested(alice.now, "pay", ChannelId(bytes(32)), ()))
+    for odd in (b"nonsense", b'{"type":"LinkUp"}', foreign):
+        alice.disk.entries.append(odd)
+        with pytest.raises(InvariantBroken, match="cannot be replayed"):
+            replay(SimJournal(alice.disk), alice.empty())
+        alice.disk.entries.pop()
