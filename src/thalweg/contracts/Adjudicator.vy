@@ -6,23 +6,14 @@
 @license Apache-2.0
 @notice Holds the money of all channels and judges their disputes. No owner, no pause, no upgrade.
 
-        A channel is two words. `funding` is the only one written at opening:
+        A channel is two words, which ledger.vy describes. Totals and states travel as calldata. Amounts lie in cells,
+        participant by participant, asset by asset, and two share a word: `totals` are everything ever deposited (high
+        half) and paid out (low half) in each cell.
 
-            status (8 bits) | version floor (40) | hash of the totals (208)
-
-        `dispute` is zero except from a challenge to its end:
-
-            deadline (32) | version (40) | challenger (8) | fingerprint of the state and the settlement's progress (176)
-
-        The status says that a channel is open, disputed or closed; 0 is an id that was never used. A closed one stays so.
-
-        Totals and states travel as calldata. Amounts lie in cells, participant by participant, asset by asset, and two
-        share a word: `totals` are everything ever deposited (high half) and paid out (low half) in each cell.
-
-        `challenge` and `respond` need no preimage of what is stored, only a greater version, so nobody can block an answer.
-        While a dispute stands, only its settlement moves `funding`.
-@dev Every function verifies, then writes, then calls out. The two that measure what arrives share a lock, so that nothing
-     is counted as having arrived twice.
+        `challenge` and `respond` need no preimage of what is stored, only a greater version, so nobody can block an
+        answer. While a dispute stands, only its settlement moves `funding`.
+@dev Every function verifies, then writes, then calls out. The two that measure what arrives share a lock, so that
+     nothing is counted as having arrived twice.
 """
 
 
@@ -32,7 +23,9 @@ import IResolver
 import cells
 import claims
 import eip712
+import ledger
 import messages
+import payments
 import refusals
 import shares
 import signatures
@@ -41,21 +34,17 @@ import tokens
 
 # -- module state ------------------------------------------------------------------------------------------------------
 
+initializes: ledger
+initializes: payments
 initializes: eip712
 
+exports: (ledger.funding, ledger.dispute)
+exports: (payments.claimable, payments.collect)
 exports: eip712.eip712Domain
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
 
-VERSION_FINAL: constant(uint40) = max_value(uint40)
-
-_OPEN: constant(uint256) = 1 << 248
-_DISPUTED: constant(uint256) = 2 << 248
-_CLOSED: constant(uint256) = 3 << 248
-_STATUS_MASK: constant(uint256) = 255 << 248
-_TOTALS_MASK: constant(uint256) = (1 << 208) - 1
-_FINGERPRINT_MASK: constant(uint256) = (1 << 176) - 1
 _EXPIRY: constant(uint8) = 0
 _NO_CLAIMS: constant(bytes32) = empty(bytes32)
 _TIME_MAX: constant(uint256) = (1 << 32) - 1
@@ -65,15 +54,6 @@ _TIME_MAX: constant(uint256) = (1 << 32) - 1
 
 # @dev What claims come to is its word; see Resolver.vy.
 RESOLVER: public(immutable(IResolver))
-
-
-# -- storage -----------------------------------------------------------------------------------------------------------
-
-funding: public(HashMap[bytes32, uint256])
-dispute: public(HashMap[bytes32, uint256])
-
-# @dev Asset to payee to what a payout that failed left for him.
-claimable: public(HashMap[address, HashMap[address, uint256]])
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -115,20 +95,6 @@ event Progressed:
     paid: DynArray[uint256, messages.CELLS_MAX]
     progress: shares.Progress
 
-event Closed:
-    channel: indexed(bytes32)
-
-event Unpaid:
-    asset: indexed(address)
-    payee: indexed(address)
-    amount: uint256
-
-event Collected:
-    asset: indexed(address)
-    payee: indexed(address)
-    amount: uint256
-    to: address
-
 
 # -- construction ------------------------------------------------------------------------------------------------------
 
@@ -169,13 +135,13 @@ def open(
     )
     refusals._after(convert(deadline, uint256))
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    refusals._unless_phase(self.funding[channel] == 0)
+    refusals._unless_phase(ledger.funding[channel] == 0)
     digest: bytes32 = eip712._digest(messages._open(channel, amounts, payers, deadline))
     self._check_signed(digest, payers, signed)
     totals: DynArray[uint256, messages.CELLS_MAX] = []
     for amount: uint256 in amounts:
         totals.append(amount << 128)
-    self.funding[channel] = _OPEN | self._totals_hash(totals)
+    ledger.funding[channel] = ledger.OPEN | ledger._totals_hash(totals)
     log Opened(channel=channel, amounts=amounts)
     coin: uint256 = 0
     assets: uint256 = len(terms.assets)
@@ -216,19 +182,21 @@ def deposit(
 ):
     """
     @notice Add to a participant's deposit, out of the sender's wallet, with the participant's consent.
-    @dev Consent keeps strangers from moving the totals; the participant's own payout address needs none but its sending.
+    @dev Consent keeps strangers from moving the totals; the participant's own payout address needs none but its
+         sending.
     @param terms The channel's terms.
     @param totals The channel's totals.
     @param participant Whose deposit.
     @param asset Index of the asset.
     @param amount How much. Native coin comes with the call.
     @param deadline The last second at which this may happen.
-    @param signature The participant's signature over Deposit, which names the new total; ignored from his payout address.
+    @param signature The participant's signature over Deposit, which names the new total; ignored from his payout
+           address.
     @param pull How the sender's tokens may be taken.
     """
     refusals._after(convert(deadline, uint256))
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals, _OPEN)
+    word: uint256 = ledger._funded(channel, totals, ledger.OPEN)
     assets: uint256 = len(terms.assets)
     cell: uint256 = convert(participant, uint256) * assets + convert(asset, uint256)
     refusals._unless_well_formed(convert(asset, uint256) < assets and cell < len(totals))
@@ -239,7 +207,7 @@ def deposit(
         refusals._unless_signed(signatures._signed_by(digest, signature, terms.participants[participant]))
     grown: DynArray[uint256, messages.CELLS_MAX] = totals
     grown[cell] += amount << 128
-    self.funding[channel] = (word & ~_TOTALS_MASK) | self._totals_hash(grown)
+    ledger.funding[channel] = (word & ~ledger.TOTALS_MASK) | ledger._totals_hash(grown)
     log Deposited(channel=channel, cell=cell, amount=amount)
     token: address = terms.assets[asset]
     if token == tokens.NATIVE:
@@ -273,13 +241,13 @@ def withdraw(
     @param signed Every participant's signature over the state.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self._funded(channel, totals, _OPEN)
-    refusals._unless_newer(convert(version, uint256) >= self._floor(word))
+    word: uint256 = ledger._funded(channel, totals, ledger.OPEN)
+    refusals._unless_newer(convert(version, uint256) >= ledger._floor(word))
     self._check_state(channel, version, messages._balances(holdings, salt), claims_root, terms.participants, signed)
     due: DynArray[uint256, messages.CELLS_MAX] = cells._withdrawal(len(terms.assets), totals, holdings)
-    self.funding[channel] = _OPEN | (convert(version, uint256) << 208) | self._totals_hash(self._sum(totals, due))
+    ledger.funding[channel] = ledger._open_word(version, ledger._totals_hash(ledger._sum(totals, due)))
     log Withdrawn(channel=channel, version=version, paid=due)
-    self._pay_out(terms.payouts, terms.assets, due)
+    payments._pay_out(terms.payouts, terms.assets, due)
 
 
 @external
@@ -291,8 +259,8 @@ def close(
     signed: DynArray[signatures.Signature, messages.PARTICIPANTS_MAX],
 ):
     """
-    @notice Pay everyone by a final state (the greatest version, no claims) and close the id for ever. A dispute does not
-            stand in its way.
+    @notice Pay everyone by a final state (the greatest version, no claims) and close the id for ever. A dispute does
+            not stand in its way.
     @param terms The channel's terms.
     @param totals The channel's totals.
     @param holdings The final state's holdings.
@@ -300,13 +268,13 @@ def close(
     @param signed Every participant's signature over it.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    is_disputed: bool = self.funding[channel] & _STATUS_MASK == _DISPUTED
-    self._funded(channel, totals, _DISPUTED if is_disputed else _OPEN)
+    is_disputed: bool = ledger.funding[channel] & ledger.STATUS_MASK == ledger.DISPUTED
+    ledger._funded(channel, totals, ledger.DISPUTED if is_disputed else ledger.OPEN)
     self._check_state(
-        channel, VERSION_FINAL, messages._balances(holdings, salt), _NO_CLAIMS, terms.participants, signed
+        channel, ledger.VERSION_FINAL, messages._balances(holdings, salt), _NO_CLAIMS, terms.participants, signed
     )
-    self._close(channel, is_disputed)
-    self._pay_whole(terms.payouts, terms.assets, totals, holdings)
+    ledger._close(channel, is_disputed)
+    payments._pay_whole(terms.payouts, terms.assets, totals, holdings)
 
 
 # -- external: disputes ------------------------------------------------------------------------------------------------
@@ -334,10 +302,10 @@ def challenge(
     @param signature The challenger's signature over Challenge.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self.funding[channel]
-    refusals._unless_phase(word & _STATUS_MASK == _OPEN)
+    word: uint256 = ledger.funding[channel]
+    refusals._unless_phase(word & ledger.STATUS_MASK == ledger.OPEN)
     refusals._after(convert(valid_until, uint256))
-    refusals._unless_newer(convert(version, uint256) >= self._floor(word))
+    refusals._unless_newer(convert(version, uint256) >= ledger._floor(word))
     digest: bytes32 = eip712._digest(messages._challenge(channel, version, valid_until))
     refusals._unless_signed(
         convert(challenger, uint256) < len(terms.participants)
@@ -349,12 +317,12 @@ def challenge(
     else:
         self._check_state(channel, version, balances_hash, claims_root, terms.participants, signed)
     deadline: uint256 = min(block.timestamp + convert(terms.challenge_period, uint256), _TIME_MAX)
-    self.funding[channel] = _DISPUTED | (word & ~_STATUS_MASK)
-    self.dispute[channel] = (
+    ledger.funding[channel] = ledger.DISPUTED | (word & ~ledger.STATUS_MASK)
+    ledger.dispute[channel] = (
         (deadline << 224)
         | (convert(version, uint256) << 184)
         | (convert(challenger, uint256) << 176)
-        | self._fingerprint(self._payees(terms), balances_hash, claims_root, empty(bytes32))
+        | ledger._fingerprint(self._payees(terms), balances_hash, claims_root, empty(bytes32))
     )
     log Challenged(
         channel=channel,
@@ -383,16 +351,16 @@ def respond(
     @param signed Every participant's signature over it.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self.dispute[channel]
+    word: uint256 = ledger.dispute[channel]
     refusals._unless_phase(word != 0)
     refusals._after((word >> 224) - 1)
-    refusals._unless_newer(convert(version, uint256) > self._version(word))
+    refusals._unless_newer(convert(version, uint256) > ledger._version(word))
     self._check_state(channel, version, balances_hash, claims_root, terms.participants, signed)
-    self.dispute[channel] = (
+    ledger.dispute[channel] = (
         (word >> 224 << 224)
         | (convert(version, uint256) << 184)
         | (word & (255 << 176))
-        | self._fingerprint(self._payees(terms), balances_hash, claims_root, empty(bytes32))
+        | ledger._fingerprint(self._payees(terms), balances_hash, claims_root, empty(bytes32))
     )
     log Responded(channel=channel, version=version, balances_hash=balances_hash, claims_root=claims_root)
 
@@ -403,20 +371,20 @@ def resume(
 ):
     """
     @notice Call off a dispute together.
-    @dev `version` becomes the floor and is above the one shown, so the challenge that started this cannot be sent again.
-         Sign this only while holding an agreed state of that version.
+    @dev `version` becomes the floor and is above the one shown, so the challenge that started this cannot be sent
+         again. Sign this only while holding an agreed state of that version.
     @param terms The channel's terms.
     @param version The lowest version that may be shown from now on.
     @param signed Every participant's signature over Resume, which names the dispute by its deadline.
     """
     channel: bytes32 = eip712._digest(messages._terms(terms))
-    word: uint256 = self.dispute[channel]
+    word: uint256 = ledger.dispute[channel]
     refusals._unless_phase(word != 0)
-    refusals._unless_newer(convert(version, uint256) > self._version(word))
+    refusals._unless_newer(convert(version, uint256) > ledger._version(word))
     digest: bytes32 = eip712._digest(messages._resume(channel, version, convert(word >> 224, uint64)))
     self._check_signed(digest, terms.participants, signed)
-    self.funding[channel] = _OPEN | (convert(version, uint256) << 208) | (self.funding[channel] & _TOTALS_MASK)
-    self.dispute[channel] = 0
+    ledger.funding[channel] = ledger._open_word(version, ledger.funding[channel] & ledger.TOTALS_MASK)
+    ledger.dispute[channel] = 0
     log Resumed(channel=channel, version=version)
 
 
@@ -438,15 +406,15 @@ def settle(
     @param holdings The disputed state's holdings.
     @param salt The salt of its balances.
     """
-    self._funded(channel, totals, _DISPUTED)
-    self._ended(
+    ledger._funded(channel, totals, ledger.DISPUTED)
+    ledger._ended(
         channel,
-        self._fingerprint(
+        ledger._fingerprint(
             messages._payees(payees), messages._balances(holdings, salt), _NO_CLAIMS, empty(bytes32)
         ),
     )
-    self._close(channel, True)
-    self._pay_whole(payees.payouts, payees.assets, totals, holdings)
+    ledger._close(channel, True)
+    payments._pay_whole(payees.payouts, payees.assets, totals, holdings)
 
 
 @external
@@ -474,12 +442,12 @@ def resolve(
     @param proof The neighbours of the run in the tree.
     @param run The claims from `progress.cursor` on, as words; none to pay only what is free.
     """
-    funding: uint256 = self._funded(channel, totals, _DISPUTED)
+    funding: uint256 = ledger._funded(channel, totals, ledger.DISPUTED)
     payees_hash: bytes32 = messages._payees(payees)
     balances_hash: bytes32 = messages._balances(holdings, salt)
     claims_root: bytes32 = claims._claims_root(tree)
-    dispute: uint256 = self._ended(
-        channel, self._fingerprint(payees_hash, balances_hash, claims_root, self._walked(progress))
+    dispute: uint256 = ledger._ended(
+        channel, ledger._fingerprint(payees_hash, balances_hash, claims_root, ledger._walked(progress))
     )
     walked: shares.Progress = empty(shares.Progress)
     due: DynArray[uint256, messages.CELLS_MAX] = []
@@ -487,104 +455,17 @@ def resolve(
         len(payees.assets), payees.settlement, totals, holdings, tree, progress, proof, run, dispute >> 224
     )
     if walked.cursor == tree.count:
-        self._close(channel, True)
+        ledger._close(channel, True)
     else:
-        self.funding[channel] = (funding & ~_TOTALS_MASK) | self._totals_hash(self._sum(totals, due))
-        self.dispute[channel] = (dispute & ~_FINGERPRINT_MASK) | self._fingerprint(
-            payees_hash, balances_hash, claims_root, self._walked(walked)
+        ledger.funding[channel] = (funding & ~ledger.TOTALS_MASK) | ledger._totals_hash(ledger._sum(totals, due))
+        ledger.dispute[channel] = (dispute & ~ledger.FINGERPRINT_MASK) | ledger._fingerprint(
+            payees_hash, balances_hash, claims_root, ledger._walked(walked)
         )
         log Progressed(channel=channel, paid=due, progress=walked)
-    self._pay_out(payees.payouts, payees.assets, due)
+    payments._pay_out(payees.payouts, payees.assets, due)
 
 
-@external
-def collect(asset: address, to: address):
-    """
-    @notice Pay the sender, at an address of his choice, what failed payouts left for him.
-    @param asset The token; zero for the native coin.
-    @param to Where it goes.
-    """
-    amount: uint256 = self.claimable[asset][msg.sender]
-    refusals._unless_covered(amount != 0)
-    self.claimable[asset][msg.sender] = 0
-    log Collected(asset=asset, payee=msg.sender, amount=amount, to=to)
-    assert tokens._send(asset, to, amount), "adjudicator: payout failed"
-
-
-# -- internal: words ---------------------------------------------------------------------------------------------------
-
-@internal
-@pure
-def _totals_hash(totals: DynArray[uint256, messages.CELLS_MAX]) -> uint256:
-    return convert(keccak256(abi_encode(totals)), uint256) & _TOTALS_MASK
-
-
-@internal
-@pure
-def _floor(funding: uint256) -> uint256:
-    return (funding >> 208) & convert(VERSION_FINAL, uint256)
-
-
-@internal
-@pure
-def _version(dispute: uint256) -> uint256:
-    return (dispute >> 184) & convert(VERSION_FINAL, uint256)
-
-
-@internal
-@pure
-def _fingerprint(payees: bytes32, balances_hash: bytes32, claims_root: bytes32, walked: bytes32) -> uint256:
-    """
-    @notice Bind all that a settlement goes by: whom it pays, the state, and its own progress.
-    """
-    return convert(keccak256(abi_encode(payees, balances_hash, claims_root, walked)), uint256) & _FINGERPRINT_MASK
-
-
-@internal
-@pure
-def _payees(terms: messages.Terms) -> bytes32:
-    return messages._payees(
-        messages.Payees(payouts=terms.payouts, assets=terms.assets, settlement=terms.settlement)
-    )
-
-
-@internal
-@pure
-def _walked(progress: shares.Progress) -> bytes32:
-    """
-    @notice Return the hash of a settlement's progress; zero where no claim was resolved.
-    """
-    if progress.cursor == 0:
-        refusals._unless_well_formed(len(progress.accruals) == 0)
-        return empty(bytes32)
-    return keccak256(abi_encode(progress))
-
-
-@internal
-@view
-def _funded(channel: bytes32, totals: DynArray[uint256, messages.CELLS_MAX], status: uint256) -> uint256:
-    """
-    @notice Return the funding word of a channel of this status and with these totals.
-    """
-    word: uint256 = self.funding[channel]
-    refusals._unless_phase(word & _STATUS_MASK == status)
-    refusals._unless_hash(word & _TOTALS_MASK == convert(keccak256(abi_encode(totals)), uint256) & _TOTALS_MASK)
-    return word
-
-
-@internal
-@view
-def _ended(channel: bytes32, fingerprint: uint256) -> uint256:
-    """
-    @notice Return the word of a dispute that is over and has come to this.
-    """
-    word: uint256 = self.dispute[channel]
-    assert block.timestamp >= word >> 224, "adjudicator: not yet"
-    refusals._unless_hash(word & _FINGERPRINT_MASK == fingerprint)
-    return word
-
-
-# -- internal: checks --------------------------------------------------------------------------------------------------
+# -- internal --------------------------------------------------------------------------------------------------
 
 @internal
 @pure
@@ -638,76 +519,9 @@ def _check_state(
     self._check_signed(digest, participants, signed)
 
 
-# -- internal: money ---------------------------------------------------------------------------------------------------
-
-@internal
-def _close(channel: bytes32, is_disputed: bool):
-    """
-    @notice Close an id for ever.
-    """
-    self.funding[channel] = _CLOSED
-    if is_disputed:
-        self.dispute[channel] = 0
-    log Closed(channel=channel)
-
-
 @internal
 @pure
-def _sum(
-    totals: DynArray[uint256, messages.CELLS_MAX], due: DynArray[uint256, messages.CELLS_MAX]
-) -> DynArray[uint256, messages.CELLS_MAX]:
-    """
-    @notice Return the totals after what is due was paid.
-    """
-    paid: DynArray[uint256, messages.CELLS_MAX] = totals
-    for cell: uint256 in range(len(due), bound=messages.CELLS_MAX):
-        paid[cell] += due[cell]
-    return paid
-
-
-@internal
-def _pay_whole(
-    payouts: DynArray[address, messages.PARTICIPANTS_MAX],
-    assets: DynArray[address, messages.ASSETS_MAX],
-    totals: DynArray[uint256, messages.CELLS_MAX],
-    holdings: DynArray[messages.Holding, messages.CELLS_MAX],
-):
-    """
-    @notice Pay everybody by a state without claims, in order of seats up to what there is; a remainder is the lowest's.
-    """
-    width: uint256 = len(assets)
-    for asset: uint256 in range(width, bound=messages.ASSETS_MAX):
-        left: uint256 = cells._held(asset, width, totals)
-        first: uint256 = 0
-        for seat: uint256 in range(len(payouts), bound=messages.PARTICIPANTS_MAX):
-            cell: uint256 = unsafe_add(unsafe_mul(seat, width), asset)
-            paid: uint256 = min(cells._whole(totals[cell], holdings[cell].standing, holdings[cell].counted), left)
-            left = unsafe_sub(left, paid)
-            if seat == 0:
-                first = paid
-            else:
-                self._pay(assets[asset], payouts[seat], paid)
-        self._pay(assets[asset], payouts[0], unsafe_add(first, left))
-
-
-@internal
-def _pay_out(
-    payouts: DynArray[address, messages.PARTICIPANTS_MAX],
-    assets: DynArray[address, messages.ASSETS_MAX],
-    due: DynArray[uint256, messages.CELLS_MAX],
-):
-    """
-    @notice Pay every cell.
-    """
-    for cell: uint256 in range(len(due), bound=messages.CELLS_MAX):
-        self._pay(assets[cell % len(assets)], payouts[cell // len(assets)], due[cell])
-
-
-@internal
-def _pay(asset: address, payee: address, amount: uint256):
-    """
-    @notice Pay; what fails becomes claimable and blocks nobody.
-    """
-    if amount != 0 and not tokens._send(asset, payee, amount):
-        self.claimable[asset][payee] += amount
-        log Unpaid(asset=asset, payee=payee, amount=amount)
+def _payees(terms: messages.Terms) -> bytes32:
+    return messages._payees(
+        messages.Payees(payouts=terms.payouts, assets=terms.assets, settlement=terms.settlement)
+    )

@@ -5,7 +5,8 @@
 @title Quorum oracle
 @license Apache-2.0
 @notice m of n signers sign one identical value, or a VOID, for a feed and a time. Anybody registers it; the first one
-        registered stays for ever. m is more than two thirds of n, so two conflicting reports take over a third of traitors.
+        registered stays for ever. m is more than two thirds of n, so two conflicting reports take over a third of
+        traitors.
 @dev Types and digests: thalweg/instruments/report.py and docs/protocol.md.
 """
 

@@ -4,8 +4,8 @@
 """
 @title Cells
 @license Apache-2.0
-@notice Arithmetic over cells: a participant's amounts of an asset. Totals are what the chain counts, holdings what a state
-        gives; each word holds two amounts below 2^128, so no sum here leaves its range.
+@notice Arithmetic over cells: a participant's amounts of an asset. Totals are what the chain counts, holdings what a
+        state gives; each word holds two amounts below 2^128, so no sum here leaves its range.
 """
 
 
@@ -20,8 +20,8 @@ import messages
 @pure
 def _whole(total: uint256, standing: uint256, counted: uint256) -> uint256:
     """
-    @notice Return what a cell is entitled to in a state without claims: its balance, deposits the state has not counted, and
-            withdrawals that were not paid; nothing where it counts more than ever arrived.
+    @notice Return what a cell is entitled to in a state without claims: its balance, deposits the state has not
+            counted, and withdrawals that were not paid; nothing where it counts more than ever arrived.
     """
     credit: uint256 = unsafe_add(unsafe_add(standing >> 128, total >> 128), counted & messages.LOW_HALF)
     debit: uint256 = unsafe_add(counted >> 128, total & messages.LOW_HALF)

@@ -4,9 +4,9 @@
 """
 @title Claims: their words, leaves and tree
 @license Apache-2.0
-@notice A claim travels as words: its kind, the members of its type with the arrays moved to the end, and its leaf's salt
-        (docs/contracts.md, "Claims as words"). Leaves, nodes and the root are hashed under distinct prefixes (0x00, 0x01,
-        0x02), so none can pass for another. The exact twin of thalweg/channel/hashes.py.
+@notice A claim travels as words: its kind, the members of its type with the arrays moved to the end, and its leaf's
+        salt (docs/contracts.md, "Claims as words"). Leaves, nodes and the root are hashed under distinct prefixes
+        (0x00, 0x01, 0x02), so none can pass for another. The exact twin of thalweg/channel/hashes.py.
 """
 
 
@@ -36,7 +36,8 @@ _CONDITION_TYPE: constant(bytes32) = keccak256("Condition(bytes32[] hashes,uint6
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
-# What a state with claims commits to: how many, the tick that its collateral was computed on, the root over their leaves.
+# What a state with claims commits to: how many, the tick that its collateral was computed on, the root over their
+# leaves.
 struct Tree:
     count: uint256
     mark_time: uint256
@@ -119,8 +120,8 @@ def _proven_root(
 ) -> bytes32:
     """
     @notice Return the root of a tree of `count` leaves whose leaves from `start` on are `leaves` (at least one).
-    @dev Neighbours are hashed in pairs, an odd last node moves up unchanged. `proof` holds the neighbours of the run, row
-         by row from the leaves up, in each row the left one before the right one; all of it must be used.
+    @dev Neighbours are hashed in pairs, an odd last node moves up unchanged. `proof` holds the neighbours of the run,
+         row by row from the leaves up, in each row the left one before the right one; all of it must be used.
     """
     row: DynArray[bytes32, RUN_MAX] = leaves
     first: uint256 = start

@@ -5,8 +5,8 @@
 @title What participants sign, hashed
 @license Apache-2.0
 @notice The exact twin of thalweg/channel/hashes.py: the EIP-712 struct hash of every signed type of a channel.
-@dev docs/protocol.md states each type with a worked example. Channels of two with one asset, the common kind, are hashed
-     without the loops and buffers that the general case needs.
+@dev docs/protocol.md states each type with a worked example. Channels of two with one asset, the common kind, are
+     hashed without the loops and buffers that the general case needs.
 """
 
 

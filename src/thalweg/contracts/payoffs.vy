@@ -10,8 +10,9 @@
             put    quantity * max(K - S, 0) * unit / 1e16
             curve  quantity * (y0 * (x1 - x0) + (y1 - y0) * (S - x0)) * unit / ((x1 - x0) * 1e16)
 
-@dev Prices, values and quantities are scaled by 1e8 each. Within the limits below no numerator reaches 2^252, so nothing
-     overflows. Terms outside them cannot be agreed to by an honest node; here they pay nothing, so that they lock nothing.
+@dev Prices, values and quantities are scaled by 1e8 each. Within the limits below no numerator reaches 2^252, so
+     nothing overflows. Terms outside them cannot be agreed to by an honest node; here they pay nothing, so that they
+     lock nothing.
 """
 
 

@@ -4,8 +4,8 @@
 """
 @title The registry of preimages
 @license Apache-2.0
-@notice One registry for every channel: a SHA-256 preimage is stamped with the time it was first shown, for ever. All hops
-        of a route therefore share one expiry.
+@notice One registry for every channel: a SHA-256 preimage is stamped with the time it was first shown, for ever. All
+        hops of a route therefore share one expiry.
 """
 
 
@@ -48,7 +48,8 @@ def reveal(preimages: DynArray[bytes32, REVEALS_MAX]):
 @view
 def _is_met(hashes: DynArray[bytes32, HASHES_MAX], deadline: uint256) -> bool:
     """
-    @notice Say whether every preimage was registered by the deadline. Nobody can say before it has passed, unless all are.
+    @notice Say whether every preimage was registered by the deadline. Nobody can say before it has passed, unless all
+            are.
     """
     for image: bytes32 in hashes:
         stamp: uint256 = self.revealed[image]

@@ -9,19 +9,19 @@
             base = free + credits + (deposited on chain - counted) + (withdrawn counted - paid on chain)
             rest = balance - free, less losses capped by it, plus gains
 
-        The base leaves at the deadline, the rest with the last claim. What is paid enters the chain's totals, so paying in
-        one call or in many comes to the same. Losses and gains are the claims' deltas: where the capped losses do not
-        reach the gains, winners are cut pro rata, rounded down.
-@dev Nothing here reverts for arithmetic. Payments are capped by what the channel holds, in order of seats, and what is left
-     at the very end, a remainder, goes to the lowest seat. Amounts are below 2^128; with at most 256 claims no accrual of
-     honest terms comes near 2^127, and others are cut there.
+        The base leaves at the deadline, the rest with the last claim. What is paid enters the chain's totals, so
+        paying in one call or in many comes to the same. Losses and gains are the claims' deltas: where the capped
+        losses do not reach the gains, winners are cut pro rata, rounded down.
+@dev Nothing here reverts for arithmetic. Payments are capped by what the channel holds, in order of seats, and what
+     is left at the very end, a remainder, goes to the lowest seat. Amounts are below 2^128; with at most 256 claims
+     no accrual of honest terms comes near 2^127, and others are cut there.
 """
 
 
 # -- imports -----------------------------------------------------------------------------------------------------------
 
-import claims
 import cells
+import claims
 import messages
 import resolution
 

@@ -4,14 +4,16 @@
 """
 @title Compact ECDSA signatures
 @license Apache-2.0
-@notice EIP-2098: `r`, then `s` with the recovery bit in its top bit. Only the low `s` counts, so a signature has one form.
+@notice EIP-2098: `r`, then `s` with the recovery bit in its top bit. Only the low `s` counts, so a signature has one
+        form.
 """
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
 
 _LOW_BITS: constant(uint256) = 2**255 - 1
-_HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168  # of secp256k1
+# @dev Of secp256k1, whose order is about 2^256.
+_HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
 
 
 # -- structs -----------------------------------------------------------------------------------------------------------

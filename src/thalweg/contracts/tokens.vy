@@ -4,8 +4,8 @@
 """
 @title Money in and money out
 @license Apache-2.0
-@notice Pulls tokens by allowance, EIP-2612 permit or EIP-3009 authorization; sends tokens and the native coin with bounded
-        gas and bounded returned data, so that no payee can make a call of ours fail.
+@notice Pulls tokens by allowance, EIP-2612 permit or EIP-3009 authorization; sends tokens and the native coin with
+        bounded gas and bounded returned data, so that no payee can make a call of ours fail.
 @dev The native coin is the zero address.
 """
 
@@ -21,6 +21,7 @@ import signatures
 
 NATIVE: constant(address) = empty(address)
 PAYOUT_GAS: constant(uint256) = 200_000
+_GAS_LEFT_MIN: constant(uint256) = 250_000  # PAYOUT_GAS, the 64th that a call leaves behind, and the call's own cost
 
 _PERMIT: constant(uint8) = 1
 _AUTHORIZATION: constant(uint8) = 2
@@ -50,8 +51,8 @@ def _held(token: address) -> uint256:
 def _pull(token: address, payer: address, amount: uint256, pull: Pull, nonce: bytes32):
     """
     @notice Take tokens from a payer; the caller measures what arrived.
-    @dev A permit that fails is ignored: anybody may have used it already, and transferFrom decides. `nonce` is the digest
-         of what the payer pays for, so an authorization serves nothing else.
+    @dev A permit that fails is ignored: anybody may have used it already, and transferFrom decides. `nonce` is the
+         digest of what the payer pays for, so an authorization serves nothing else.
     """
     v: uint256 = 0
     r: uint256 = 0
@@ -87,7 +88,7 @@ def _send(token: address, payee: address, amount: uint256) -> bool:
     @notice Pay, and say whether it worked. Never reverts for what the payee or the token does.
     @dev Were too little gas left, the call would fail for want of it and be booked as the payee's fault.
     """
-    assert msg.gas * 63 // 64 > PAYOUT_GAS, "tokens: more gas needed"
+    assert msg.gas > _GAS_LEFT_MIN, "tokens: more gas needed"
     if token == NATIVE:
         return raw_call(payee, b"", value=amount, gas=PAYOUT_GAS, revert_on_failure=False)
     success: bool = False
