@@ -82,7 +82,7 @@ def agree(channel: Channel, entry: Offered, signatures: tuple[Signature, ...]) -
     """Take over an offered state that has every signature now."""
     below = [item for item in channel.offered if item.version <= entry.version]
     used = {
-        operation.offer
+        (operation.offer, operation.maker, operation.author)
         for item in below
         if item is entry or not item.dead
         for operation in item.operations
@@ -100,12 +100,12 @@ def agree(channel: Channel, entry: Offered, signatures: tuple[Signature, ...]) -
         offered=tuple(item for item in channel.offered if item.version > entry.version),
         early=tuple(early for early in channel.early if early.version > entry.version),
         queue=queue,
-        offers=tuple(offer for offer in channel.offers if offer.id not in used),
+        offers=tuple(offer for offer in channel.offers if (offer.id, offer.maker, offer.taker) not in used),
         refusals=0,
         recovering=channel.recovering and not _restarts(entry),
         leave_by=entry.answer_by if closes else channel.leave_by,
     )
-    taken = " ".join(sorted(offer.hex() for offer in used))
+    taken = " ".join(sorted(offer.hex() for offer, _, _ in used))
     notice = Notify(Topic.AGREED, channel.id, version=entry.version, numbers=entry.sheet.numbers, detail=taken)
     return Step(channel, (notice,))
 

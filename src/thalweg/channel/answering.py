@@ -89,7 +89,7 @@ def _stale(channel: Channel, version: Version) -> tuple[Effect, ...]:
 
 def _judge(channel: Channel, base: Agreed | Offered, message: StateProposed, now: UnixSeconds) -> Step:
     draft = Draft(channel.terms, base.sheet, UnixSeconds(now - channel.policy.clock_skew_s), _room(channel))
-    consent = Consent(channel, now)
+    consent = Consent(channel, base.version, now)
     at = -1
     try:
         _check_mark(channel, base.sheet, message, now)
@@ -158,8 +158,11 @@ def _check_mark(channel: Channel, sheet: Sheet, message: StateProposed, now: Uni
 
 def _check_version(channel: Channel, base: Agreed | Offered, message: StateProposed, draft: Draft) -> None:
     """Versions may have gaps, but a history must not run away: a restored node's jump has to reach beyond it."""
-    if (message.version == VERSION_FINAL) != draft.closing:
+    if message.version > VERSION_FINAL or (message.version == VERSION_FINAL) != draft.closing:
         raise RuleBroken(Reason.WRONG_PHASE, "the final version, and only it, closes")
+    if channel.recovering and len(channel.peers) == 2 and base.version < channel.signed_max:
+        # with two, what the second to sign has signed was agreed: another base would take it back
+        raise RuleBroken(Reason.RECOVERING, f"my key signed version {channel.signed_max}: show me that one first")
     if channel.recovering and not (draft.closing or draft.jumping):
         raise RuleBroken(Reason.RECOVERING, "nothing but a jump or a close, until lost states are void")
     if draft.jumping and message.version < base.version + VERSION_JUMP:

@@ -1,5 +1,6 @@
 """What a participant signs without asking his user: operations he authored, offers he made, facts he can check."""
 
+import itertools
 from typing import assert_never
 
 from thalweg.channel.operations import (
@@ -16,24 +17,24 @@ from thalweg.channel.reports import settled_expiry
 from thalweg.channel.state import Channel
 from thalweg.errors import PeerFault, Reason, RuleBroken
 from thalweg.instruments.quorum import verify_report
-from thalweg.units import UnixSeconds
+from thalweg.units import UnixSeconds, Version
 
 
 class Consent:
     """One participant's consent to the operations of one state, asked for in their order."""
 
-    def __init__(self, channel: Channel, now: UnixSeconds) -> None:
+    def __init__(self, channel: Channel, base: Version, now: UnixSeconds) -> None:
+        """`base` is the version the state builds on: what was offered after it is not in it, and may come again."""
         self._channel = channel
         self._now = now
-        void = [entry.operations for entry in channel.offered if entry.dead]
+        behind = [entry.operations for entry in channel.offered if not entry.dead and entry.version <= base]
+        beside = [entry.operations for entry in channel.offered if entry.dead or entry.version > base]
         self._mine = {
-            sent.number: sent for batch in (*void, channel.queue) for sent in batch if sent.author == channel.seat
+            sent.number: sent for batch in (*beside, channel.queue) for sent in batch if sent.author == channel.seat
         }
         self._offers = {offer.id: offer for offer in channel.offers if offer.maker == channel.seat}
-        for entry in channel.offered:
-            if not entry.dead:
-                for operation in entry.operations:
-                    self._take(operation)
+        for operation in itertools.chain.from_iterable(behind):
+            self._take(operation)
 
     def check(self, operation: AnyOperation) -> None:
         """Return if this participant has nothing against `operation`.
@@ -60,7 +61,7 @@ class Consent:
                 assert_never(operation)
 
     def _take(self, operation: AnyOperation) -> None:
-        if isinstance(operation, AddPositions):
+        if isinstance(operation, AddPositions) and operation.maker == self._channel.seat:
             self._offers.pop(operation.offer, None)
 
     def _check_offer(self, operation: AddPositions) -> None:

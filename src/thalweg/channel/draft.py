@@ -175,8 +175,8 @@ class Draft:
         more = operation.total - self._deposited[index]
         if more <= 0:
             _refuse(Reason.STALE_VERSION, f"{self._deposited[index]} is counted already")
-        if operation.total > AMOUNT_MAX:
-            _refuse(Reason.OVERFLOW, f"at most {AMOUNT_MAX} can be deposited")
+        if sum(self._deposited[operation.asset :: self._assets]) + more > AMOUNT_MAX:
+            _refuse(Reason.OVERFLOW, f"at most {AMOUNT_MAX} can be deposited by all: a balance may come to hold it")
         self._deposited[index] = operation.total
         self._balances[index] += more
 

@@ -158,7 +158,7 @@ def _register(signed: SignedReport) -> RegisterReport:
 
 def _close(channel: Channel, now: UnixSeconds) -> Step:
     """Show the final state; the one who asked goes first, the others after a grace."""
-    if channel.leaving == Leaving.NO and now < channel.leave_by + GRACE_S:
+    if channel.head.dispute is None and channel.leaving == Leaving.NO and now < channel.leave_by + GRACE_S:
         return Step(channel)
     return submit(channel, _payment(channel, CloseChannel))
 

@@ -2,7 +2,8 @@
 
 Only seat 0 proposes. It batches whatever is queued, first in, first out, into the next version, signs, and may have
 several versions under way. A version that was refused is dead, but somebody could still sign it: a newer one must be
-agreed to make it void. The final state is offered alone and last, since nothing can ever supersede it.
+agreed to make it void, and that one changes nothing, so that it stands whatever is refused next. The final state is
+offered alone and last, since nothing can ever supersede it.
 """
 
 from typing import NamedTuple
@@ -59,22 +60,29 @@ def can_offer(channel: Channel, now: UnixSeconds) -> bool:
 
 def _must_supersede(channel: Channel) -> bool:
     """Say whether a refused version is the greatest one: somebody could still sign it, so a newer must be agreed."""
-    return version_max(channel) > newest(channel).version and not channel.recovering
+    latest = version_max(channel)
+    return newest(channel).version < latest < VERSION_FINAL - 1 and not channel.recovering
 
 
 def flush(channel: Channel, now: UnixSeconds) -> Step:
     """At the sequencer: turn as much of the queue into states as may be offered now."""
     effects: list[Effect] = []
     while can_offer(channel, now):
-        batch = _fill(channel, now)
+        supersedes = _must_supersede(channel)
+        batch = _nothing(channel, now) if supersedes else _fill(channel, now)
         effects.extend(refuse_operation(channel, operation, why) for operation, why in batch.refused)
         channel = msgspec.structs.replace(channel, queue=batch.left)
-        if batch.included or _must_supersede(channel):
+        if batch.included or supersedes:
             channel, more = _propose(channel, batch, now)
             effects.extend(more)
         elif not batch.refused:
             break
     return Step(channel, tuple(effects))
+
+
+def _nothing(channel: Channel, now: UnixSeconds) -> _Batch:
+    """Return the empty batch: a state that changes nothing, so that nobody has a reason to refuse it."""
+    return _Batch(Draft(channel.terms, newest(channel).sheet, now), (), (), channel.queue)
 
 
 def _propose(channel: Channel, batch: _Batch, now: UnixSeconds) -> Step:
@@ -110,7 +118,7 @@ def _fill(channel: Channel, now: UnixSeconds) -> _Batch:
     draft = Draft(channel.terms, base, now, room)
     if channel.tick > base.mark_time:
         draft.advance_mark(channel.tick)
-    consent = Consent(channel, now)
+    consent = Consent(channel, newest(channel).version, now)
     included: list[AnyOperation] = []
     refused: list[tuple[AnyOperation, RuleBroken]] = []
     done = 0
@@ -136,6 +144,8 @@ def _fill(channel: Channel, now: UnixSeconds) -> _Batch:
 def _check_version_room(channel: Channel, operation: AnyOperation) -> None:
     if channel.recovering and not isinstance(operation, Close | Jump):
         raise RuleBroken(Reason.RECOVERING, "a journal here is a restored one: jump or close first")
+    if not isinstance(operation, Close) and version_max(channel) + 1 >= VERSION_FINAL:
+        raise RuleBroken(Reason.LIMIT, "the channel has used up its versions: close it")
     if isinstance(operation, Jump) and version_max(channel) + 2 * VERSION_JUMP > VERSION_FINAL:
         raise RuleBroken(Reason.LIMIT, "no versions are left to jump over: close the channel")
 

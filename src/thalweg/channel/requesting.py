@@ -142,9 +142,10 @@ def on_offer_made(channel: Channel, seat: Seat, message: OfferMade, now: UnixSec
     return Step(channel, (Notify(Topic.OFFERED, channel.id, detail=offer.id.hex()),))
 
 
-def on_offer_declined(channel: Channel, message: OfferDeclined) -> Step:
+def on_offer_declined(channel: Channel, seat: Seat, message: OfferDeclined) -> Step:
     """The taker does not want it: the offer is withdrawn."""
-    if not any(offer.id == message.offer and offer.maker == channel.seat for offer in channel.offers):
+    to_him = {offer.id for offer in channel.offers if offer.maker == channel.seat and offer.taker == seat}
+    if message.offer not in to_him:
         return Step(channel)
     offers = tuple(offer for offer in channel.offers if offer.id != message.offer)
     notice = Notify(
@@ -176,7 +177,9 @@ def on_take(channel: Channel, event: TakeRequested) -> Step:
         message = OfferDeclined(channel.id, offer.id, Reason.NO_CONSENT, event.detail)
         return Step(rest, (SendMessage(channel.peers[offer.maker], message),))
     _check_usable(channel)
-    trade = AddPositions(channel.seat, 0, offer.valid_until, offer.maker, offer.id, offer.legs)
+    # not for as long as the offer stands: the maker could wait and include it only when it suits him
+    valid_until = UnixSeconds(min(offer.valid_until, event.now + channel.policy.answer_s))
+    trade = AddPositions(channel.seat, 0, valid_until, offer.maker, offer.id, offer.legs)
     return enqueue(rest, (trade,), event.request)
 
 

@@ -134,7 +134,7 @@ def _on_message(channel: Channel, event: MessageReceived) -> Step:
         case OfferMade() as message:
             return requesting.on_offer_made(channel, seat, message, event.now)
         case OfferDeclined() as message:
-            return requesting.on_offer_declined(channel, message)
+            return requesting.on_offer_declined(channel, seat, message)
         case Synced() as message:
             return syncing.on_synced(channel, seat, message)
         case StateShown() as message:

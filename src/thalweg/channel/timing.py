@@ -86,7 +86,8 @@ def is_forlorn(channel: Channel, now: UnixSeconds) -> bool:
 
     An opening that failed is no proof: somebody else may have sent the same one first.
     """
-    return phase(channel) == Phase.OPENING and now >= channel.open_by + FORGET_S
+    untouched = channel.agreed.version == 0 and not channel.offered and not channel.signed_max
+    return untouched and phase(channel) == Phase.OPENING and now >= channel.open_by + FORGET_S
 
 
 def after_start(channel: Channel, now: UnixSeconds) -> Channel:
@@ -96,4 +97,5 @@ def after_start(channel: Channel, now: UnixSeconds) -> Channel:
         msgspec.structs.replace(entry, answer_by=max(entry.answer_by, answer_by)) for entry in channel.offered
     )
     known = tuple(msgspec.structs.replace(report, since=max(report.since, now)) for report in channel.reports)
-    return msgspec.structs.replace(channel, offered=offered, reports=known)
+    looked = min(channel.looked, now)  # a clock that was ahead must not silence the timers
+    return msgspec.structs.replace(channel, offered=offered, reports=known, looked=looked)
