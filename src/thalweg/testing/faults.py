@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 SKEW_S_GENTLE: Final = 10
+LINK_LOSS_GENTLE: Final = 30  # where messages are slow too
 
 
 class Faults(msgspec.Struct, frozen=True):
@@ -31,7 +32,8 @@ class Faults(msgspec.Struct, frozen=True):
     def are_gentle(self) -> bool:
         """Say whether nothing here keeps two nodes apart for long: then no channel may end in a dispute."""
         harsh = (self.partition, self.duplicate, self.reorder, self.long_downtime, self.restore, self.oracle_late)
-        return not any(harsh) and self.skew_s_max <= SKEW_S_GENTLE
+        is_lossy_and_slow = self.link_loss > LINK_LOSS_GENTLE and self.slow_network > 0
+        return not any(harsh) and not is_lossy_and_slow and self.skew_s_max <= SKEW_S_GENTLE
 
 
 _CHOICES: Final[dict[str, tuple[int, ...]]] = {

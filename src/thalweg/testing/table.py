@@ -31,6 +31,7 @@ from thalweg.channel.step import step
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.codec import Domain
 from thalweg.crypto import address_of, keccak, sign
+from thalweg.errors import InvariantBroken
 from thalweg.instruments.report import SignedReport
 from thalweg.testing.keys import key_of
 from thalweg.testing.oracle import SimOracle
@@ -75,6 +76,7 @@ class Table:
         self.sent: deque[tuple[int, int, ChannelMessage]] = deque()
         self.notices: list[tuple[int, Notify]] = []
         self.calls: list[tuple[int, Submit]] = []
+        self.marks: dict[int, SignState] = {}  # by seat, what was signed last
         self._offers = 0
 
     @property
@@ -101,6 +103,7 @@ class Table:
             case SendMessage():
                 self.sent.append((seat, self.peers.index(effect.peer), effect.message))  # type: ignore[arg-type]
             case SignState():
+                self._mark(seat, effect)
                 signature = self.sign(seat, effect.digest)
                 self.step(seat, StateSigned(self.now, effect.channel_id, effect.version, signature))
             case SignDigest():
@@ -112,6 +115,13 @@ class Table:
                 self.calls.append((seat, effect))
             case _:
                 pass
+
+    def _mark(self, seat: int, wanted: SignState) -> None:
+        """Refuse what every signer refuses: another state of a version, or one below the newest that was signed."""
+        newest = self.marks.get(seat)
+        if newest is not None and wanted.version <= newest.version and wanted != newest:
+            raise InvariantBroken(f"seat {seat} signed version {newest.version} and is asked for {wanted.version}")
+        self.marks[seat] = wanted
 
     def sign(self, seat: int, digest: bytes) -> Signature:
         """Sign with a seat's channel key."""

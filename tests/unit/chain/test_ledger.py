@@ -86,6 +86,15 @@ def test_a_log_that_does_not_follow_is_refused() -> None:
         ledger.extend(block(1), [log(1, "Deposited", ALICES, 0, 50)])
 
 
+def test_a_ledger_begun_in_the_middle_leaves_out_channels_opened_before() -> None:
+    ledger = Ledger(from_middle=True)
+    ledger.settle(block(5), [log(5, "Deposited", BOBS, 0, 54), log(5, "Opened", ALICES, (5,))])
+    ledger.extend(block(6), [log(6, "Deposited", BOBS, 0, 60), log(6, "Deposited", ALICES, 0, 7)])
+    assert ledger.views(BOBS).head == View()
+    assert ledger.views(ALICES).head == opened(7)
+    assert ledger.views(ALICES).final == opened(5)
+
+
 def test_finality_that_never_comes_is_refused() -> None:
     ledger = Ledger()
     for number in range(RECENT_MAX):

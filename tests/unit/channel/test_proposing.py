@@ -193,6 +193,21 @@ def test_a_refused_state_is_superseded_and_only_the_operation_at_fault_is_lost()
     assert [notice.reason for notice in refusals(table, A)] == [Reason.NOT_FINAL]
 
 
+def test_after_a_refusal_comes_a_state_that_nobody_can_refuse() -> None:
+    table = Table().open()
+    table.operate(A, pay(1, to=B))
+    silent(table)
+    refused = table.channels[A].offered[0].version
+    refuse(table, B, refused)
+    said = [message for _, _, message in table.sent if isinstance(message, StateProposed)]
+    assert [(message.version, len(message.operations)) for message in said] == [(refused + 1, 0), (refused + 2, 1)]
+    table.sent.pop()
+    refuse(table, B, refused + 2, operation=0)
+    table.run()
+    assert not any(entry.dead for entry in table.channels[A].offered)
+    assert table.balances() == [DEPOSIT, DEPOSIT]
+
+
 def test_a_refused_state_that_is_signed_after_all_counts_and_nothing_is_done_twice() -> None:
     table = Table(seats=3).open()
     table.operate(A, pay(1, to=B))
