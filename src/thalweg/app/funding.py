@@ -40,18 +40,26 @@ class Funding:
     def __init__(
         self,
         key: coincurve.PrivateKey,
-        chain: EvmChain,
         now: Callable[[], UnixSeconds],
         answer: Callable[[FundingAuthorized], None],
         submit: Callable[[str, Call], None],
     ) -> None:
         self._key = key
-        self._chain = chain
+        self._attached: EvmChain | None = None
         self._now = now
         self._answer = answer
         self._submit = submit
         self._queue: asyncio.Queue[Authorize | _TopUp] = asyncio.Queue(QUEUE_MAX)
         self._approvals = 0
+
+    def attach(self, chain: EvmChain) -> None:
+        """Pay on this chain."""
+        self._attached = chain
+
+    @property
+    def _chain(self) -> EvmChain:
+        assert self._attached is not None, "nothing is paid before `attach`"
+        return self._attached
 
     def authorize(self, request: Authorize) -> None:
         """Sign an opening and prepare its deposits; the answer is `FundingAuthorized`."""

@@ -24,6 +24,7 @@ from thalweg.api.server import serve_api
 from thalweg.app.clock import NodeClock
 from thalweg.app.driver import Driver
 from thalweg.app.funding import Funding
+from thalweg.app.horizon import ScanHorizon
 from thalweg.app.logs import start_logging, stop_logging
 from thalweg.app.outward import OutwardChain
 from thalweg.app.quorum import QuorumReader
@@ -160,16 +161,15 @@ class _Running:
         self._outcomes, self._counters = Outcomes(), Counters()
         self._driver = Driver(stop.crash)
         self._clock = NodeClock(self._driver.wake)
+        profile = deployment.profile()
+        self._horizon = ScanHorizon(options.folder, deployment.block, profile.final_depth)
         self._outward = OutwardChain(
-            self._counters, lambda event: self._receive(partial(ChainReported, event=event)), self._on_block
+            self._counters,
+            lambda event: self._receive(partial(ChainReported, event=event)),
+            self._on_block,
+            self._horizon.watch,
         )
-        self._chain = EvmChain(
-            deployment.profile(), opened.keys.wallet.secret, self._outward.heard, resume_block=deployment.block
-        )
-        self._funding = Funding(
-            opened.keys.wallet, self._chain, self._clock.now, self._driver.receive, self._outward.submit_now
-        )
-        self._outward.attach(self._chain, self._funding.top_up)
+        self._funding = Funding(opened.keys.wallet, self._clock.now, self._driver.receive, self._outward.submit_now)
         self._host = Host(
             opened.keys.node,
             agent=f"thalweg/{options.version}",
@@ -178,11 +178,16 @@ class _Running:
             on_link_down=self._on_link_down,
             on_message=self._on_message,
         )
+        self._driver.drive(self._engine())
+        self._chain = EvmChain(
+            profile, opened.keys.wallet.secret, self._outward.heard, resume_block=self._resume_block()
+        )
+        self._funding.attach(self._chain)
+        self._outward.attach(self._chain, self._funding.top_up)
         self._quorum = QuorumReader(self._chain.rpc, deployment.chain_id, self._oracle)
         self._reports = ReportKeeper(
             self._oracle, self._quorum, lambda signed: self._receive(partial(ReportReceived, report=signed))
         )
-        self._driver.drive(self._engine())
         self._backend = self._make_backend()
         self._autopilot = Autopilot(options.strategy, self._backend, stop.crash)
 
@@ -202,6 +207,12 @@ class _Running:
             self._clock,
             self._on_notice,
         )
+
+    def _resume_block(self) -> int:
+        """Return the block to read the chain from, and leave closed channels out of the record."""
+        channels = self._driver.engine.node.channels.values()
+        self._horizon.forget(channel.id for channel in channels if channel.final.closed)
+        return self._horizon.resume_block(channel.id for channel in channels if not channel.final.closed)
 
     def _make_backend(self) -> Backend:
         assets: dict[Address, Asset] = {asset.address: asset for asset in self._tokens}
@@ -240,6 +251,7 @@ class _Running:
 
     def _on_block(self, block: BlockObserved) -> None:
         self._clock.observe_block(block.time)
+        self._horizon.observe(block.number)
 
     def _on_link_up(self, peer: PeerId) -> None:
         if peer not in self._oracle_peers:

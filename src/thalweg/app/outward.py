@@ -19,11 +19,16 @@ class OutwardChain:
     """Implements `thalweg.node.ports.Chain` over an `EvmChain`."""
 
     def __init__(
-        self, counters: Counters, deliver: Callable[[ChainEvent], None], on_block: Callable[[BlockObserved], None]
+        self,
+        counters: Counters,
+        deliver: Callable[[ChainEvent], None],
+        on_block: Callable[[BlockObserved], None],
+        on_watch: Callable[[ChannelId], None],
     ) -> None:
         self._counters = counters
         self._deliver = deliver
         self._on_block = on_block
+        self._on_watch = on_watch
         self._chain: EvmChain | None = None
         self._top_up: Callable[[str, TopUp], None] | None = None
         self._seen = False  # the chain was read once
@@ -56,6 +61,7 @@ class OutwardChain:
 
     def watch(self, channel_id: ChannelId) -> None:
         """Report this channel's views from now on."""
+        self._on_watch(channel_id)
         self.chain.watch(channel_id)
 
     def heard(self, event: ChainEvent) -> None:

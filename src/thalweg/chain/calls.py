@@ -10,7 +10,7 @@ import msgspec
 
 from thalweg.chain import abi as codec
 from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries, load
-from thalweg.channel.claims import Claim, HashLock, Position, Subchannel
+from thalweg.channel.claims import CLAIMS_MAX, Claim, HashLock, Position, Subchannel
 from thalweg.channel.hashes import NO_CLAIMS, balances_hash, leaf, leaf_salt, merkle_range, merkle_root
 from thalweg.channel.onchain import (
     Call,
@@ -28,11 +28,26 @@ from thalweg.channel.onchain import (
     View,
 )
 from thalweg.channel.sheet import Holding
-from thalweg.channel.terms import Terms
+from thalweg.channel.terms import ASSETS_MAX, PARTICIPANTS_MAX, PARTICIPANTS_MIN, Terms
 from thalweg.codec import words
 from thalweg.errors import InvariantBroken
-from thalweg.units import NATIVE, ZERO_HASH, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
+from thalweg.units import (
+    AMOUNT_MAX,
+    NATIVE,
+    ZERO_HASH,
+    Address,
+    Amount,
+    ChannelId,
+    Hash,
+    Seat,
+    Signature,
+    UnixSeconds,
+    Version,
+)
 
+CELLS_MIN: Final = PARTICIPANTS_MIN
+CELLS_MAX: Final = PARTICIPANTS_MAX * ASSETS_MAX
+TIME_MAX: Final = UnixSeconds(2**40)  # far beyond any expiry: no honest chain gets near it
 CLAIMS_A_CALL: Final = 16  # `resolve` takes no more at once; what a call leaves, the next one walks
 NO_SALT: Final = ZERO_HASH  # of version 0's balances, which nobody signs
 _KIND_POSITION, _KIND_HASH_LOCK, _KIND_SUBCHANNEL = 0, 1, 2
@@ -56,7 +71,18 @@ class Log(msgspec.Struct, frozen=True):
 
 
 def encode(call: Call, adjudicator: Address) -> Invocation:
-    """Return the transaction that makes `call`; reports go to their oracle, all else to the adjudicator."""
+    """Return the transaction that makes `call`; reports go to their oracle, all else to the adjudicator.
+
+    Raises:
+        Unencodable: something in it, which a peer may have sent, is not what the contract takes.
+    """
+    try:
+        return _invocation(call, adjudicator)
+    except (IndexError, OverflowError, TypeError, ValueError) as error:
+        raise codec.Unencodable(f"{type(call).__name__} cannot be encoded: {error}") from error
+
+
+def _invocation(call: Call, adjudicator: Address) -> Invocation:
     if isinstance(call, RegisterReport):
         return Invocation(call.oracle, _data(QUORUM_ORACLE, "register", *_report(call)))
     function, arguments = _arguments(call)
@@ -93,9 +119,13 @@ def fold(view: View, log: Log) -> View:
     match name:
         case "Opened":
             (amounts,) = members
+            if not CELLS_MIN <= len(amounts) <= CELLS_MAX or max(amounts) > AMOUNT_MAX:
+                raise InvariantBroken(f"Opened with {len(amounts)} deposits, or one beyond all bounds")
             return View(opened=True, deposited=amounts, withdrawn=(Amount(0),) * len(amounts))
         case "Deposited":
             cell, amount = members
+            if cell >= len(view.deposited) or view.deposited[cell] + amount > AMOUNT_MAX:
+                raise InvariantBroken(f"Deposited {amount} in cell {cell} of {len(view.deposited)}")
             deposited = (*view.deposited[:cell], Amount(view.deposited[cell] + amount), *view.deposited[cell + 1 :])
             return msgspec.structs.replace(view, deposited=deposited)
         case "Withdrawn":
@@ -112,6 +142,8 @@ def fold(view: View, log: Log) -> View:
 def _fold_dispute(view: View, name: str, members: tuple[Any, ...]) -> View:
     if name == "Challenged":
         version, _, _, challenger, deadline = members
+        if challenger >= PARTICIPANTS_MAX or deadline > TIME_MAX:
+            raise InvariantBroken(f"Challenged by seat {challenger} until {deadline}")
         dispute = Dispute(Version(version), UnixSeconds(deadline), Seat(challenger))
         return msgspec.structs.replace(view, dispute=dispute)
     if view.dispute is None:
@@ -121,13 +153,20 @@ def _fold_dispute(view: View, name: str, members: tuple[Any, ...]) -> View:
         dispute = msgspec.structs.replace(view.dispute, version=Version(version))
         return msgspec.structs.replace(view, dispute=dispute)
     paid, (cursor, accruals) = members
+    seats = len(accruals)
+    if not PARTICIPANTS_MIN <= seats <= PARTICIPANTS_MAX or len(view.deposited) % seats or cursor > CLAIMS_MAX:
+        raise InvariantBroken(f"Progressed to claim {cursor} for {seats} seats")
     deltas, escrow = tuple(delta for delta, _ in accruals), tuple(credit for _, credit in accruals)
     dispute = msgspec.structs.replace(view.dispute, progress=Progress(cursor, True, deltas, escrow))
     return msgspec.structs.replace(_paid(view, paid), dispute=dispute)
 
 
 def _paid(view: View, paid: tuple[Amount, ...]) -> View:
+    if len(paid) != len(view.withdrawn):
+        raise InvariantBroken(f"{len(paid)} payments in a channel of {len(view.withdrawn)} cells")
     withdrawn = tuple(Amount(before + now) for before, now in zip(view.withdrawn, paid, strict=True))
+    if max(withdrawn) > AMOUNT_MAX:
+        raise InvariantBroken("more was paid out than can exist")
     return msgspec.structs.replace(view, withdrawn=withdrawn)
 
 
@@ -285,5 +324,6 @@ _FOLDED: Final = (
     "Opened", "Deposited", "Withdrawn", "Closed", "Challenged", "Responded", "Resumed", "Progressed",
 )  # fmt: skip
 _EVENTS: Final = {entries(ADJUDICATOR)[name].hash: name for name in _FOLDED}
+OPENED_TOPIC: Final = entries(ADJUDICATOR)["Opened"].hash
 CHANNEL_TOPICS: Final = tuple(_EVENTS)
 """The first topics of every log that changes a view; the second topic is the channel's id."""

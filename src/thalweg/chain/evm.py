@@ -14,6 +14,7 @@ from typing import Final, Self
 import coincurve
 
 from thalweg.chain import wire
+from thalweg.chain.abi import Unencodable
 from thalweg.chain.calls import Invocation, encode
 from thalweg.chain.ledger import Views
 from thalweg.chain.outbox import Outbox
@@ -88,8 +89,16 @@ class EvmChain:
     # -- the port ---------------------------------------------------------------------------------------------------
 
     def submit(self, tag: str, call: Call) -> None:
-        """Send a call and see it through. The same tag twice is one transaction; one that failed may be sent anew."""
-        self.send(tag, encode(call, self.profile.adjudicator))
+        """Send a call and see it through. The same tag twice is one transaction; one that failed may be sent anew.
+
+        A call that cannot be encoded fails as if the contract had refused it.
+        """
+        try:
+            invocation = encode(call, self.profile.adjudicator)
+        except Unencodable as error:
+            self._loop.call_soon(self._on_event, CallSettled(tag, error=str(error)))
+            return
+        self.send(tag, invocation)
 
     def send(self, tag: str, invocation: Invocation) -> None:
         """Send any transaction from the wallet, with the same care and the same answer as `submit`."""
@@ -109,6 +118,7 @@ class EvmChain:
             raise Unavailable(Reason.LIMIT, f"{WATCHED_MAX} channels are watched already")
         self._watched[channel_id] = None
         self._scanner.ledger.dirty.add(channel_id)
+        self._scanner.ledger.expected.add(channel_id)
         if self._ready:
             self._loop.call_soon(self._report)
 

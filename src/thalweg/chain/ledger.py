@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from thalweg.chain.calls import channel_of, fold
+from thalweg.chain.calls import OPENED_TOPIC, channel_of, fold
 from thalweg.chain.wire import Block, PlacedLog
 from thalweg.channel.onchain import View
 from thalweg.errors import Reason, Unavailable
@@ -33,9 +33,15 @@ class _Recent(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """The folded logs of one contract, up to a tip. `dirty` names the channels whose views may have changed."""
+    """The folded logs of one contract, up to a tip. `dirty` names the channels whose views may have changed.
 
-    def __init__(self) -> None:
+    `from_middle`: reading does not begin with the contract, so there are channels whose opening is not read. They stay
+    unopened here, unless they are `expected`: then, or without `from_middle`, their logs follow from nothing.
+    """
+
+    def __init__(self, *, from_middle: bool = False) -> None:
+        self._from_middle = from_middle
+        self.expected: set[ChannelId] = set()
         self.base: Block | None = None
         self.dirty: set[ChannelId] = set()
         self._final: dict[ChannelId, View] = {}
@@ -52,7 +58,7 @@ class Ledger:
         for recent in self._recent:
             for placed in recent.logs:
                 if channel_of(placed.log) == channel:
-                    head = fold(head, placed.log)
+                    head = self._fold(head, placed)
         return Views(head, final)
 
     def settle(self, base: Block, logs: Iterable[PlacedLog]) -> None:
@@ -113,5 +119,12 @@ class Ledger:
         channel = channel_of(placed.log)
         if channel not in self._final and len(self._final) >= CHANNELS_MAX:
             raise Unavailable(Reason.LIMIT, f"more than {CHANNELS_MAX} channels since the first block; resume later")
-        self._final[channel] = fold(self._final.get(channel, _NOTHING), placed.log)
-        self.dirty.add(channel)
+        view = self._fold(self._final.get(channel, _NOTHING), placed)
+        if view != _NOTHING:
+            self._final[channel] = view
+            self.dirty.add(channel)
+
+    def _fold(self, view: View, placed: PlacedLog) -> View:
+        """Fold one log; a channel opened before reading began is others' business."""
+        known = view.opened or placed.log.topics[0] == OPENED_TOPIC or channel_of(placed.log) in self.expected
+        return fold(view, placed.log) if known or not self._from_middle else view

@@ -22,7 +22,7 @@ class Scanner:
     """Keeps a ledger at the head of the chain, from block `first` on."""
 
     def __init__(self, rpc: Rpc, profile: ChainProfile, first: int) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(from_middle=first > 0)
         self._rpc = rpc
         self._profile = profile
         self._first = first

@@ -63,16 +63,16 @@ def test_a_dropped_block_takes_its_logs_with_it_and_marks_its_channels() -> None
 
 def test_channels_do_not_mix() -> None:
     ledger = Ledger()
-    ledger.settle(block(1), [log(1, "Opened", ALICES, (5,)), log(1, "Opened", BOBS, (6,))])
+    ledger.settle(block(1), [log(1, "Opened", ALICES, (5, 0)), log(1, "Opened", BOBS, (6, 0))])
     ledger.extend(block(2), [log(2, "Deposited", BOBS, 0, 54)])
-    assert ledger.views(ALICES).head == opened(5)
-    assert ledger.views(BOBS).head == opened(60)
+    assert ledger.views(ALICES).head == opened(5, 0)
+    assert ledger.views(BOBS).head == opened(60, 0)
 
 
 def test_reset_forgets_all_and_marks_all() -> None:
     ledger = Ledger()
-    ledger.settle(block(1), [log(1, "Opened", ALICES, (5,))])
-    ledger.extend(block(2), [log(2, "Opened", BOBS, (6,))])
+    ledger.settle(block(1), [log(1, "Opened", ALICES, (5, 0))])
+    ledger.extend(block(2), [log(2, "Opened", BOBS, (6, 0))])
     ledger.dirty.clear()
     ledger.reset()
     assert ledger.dirty == {ALICES, BOBS}
@@ -88,11 +88,18 @@ def test_a_log_that_does_not_follow_is_refused() -> None:
 
 def test_a_ledger_begun_in_the_middle_leaves_out_channels_opened_before() -> None:
     ledger = Ledger(from_middle=True)
-    ledger.settle(block(5), [log(5, "Deposited", BOBS, 0, 54), log(5, "Opened", ALICES, (5,))])
+    ledger.settle(block(5), [log(5, "Deposited", BOBS, 0, 54), log(5, "Opened", ALICES, (5, 0))])
     ledger.extend(block(6), [log(6, "Deposited", BOBS, 0, 60), log(6, "Deposited", ALICES, 0, 7)])
     assert ledger.views(BOBS).head == View()
-    assert ledger.views(ALICES).head == opened(7)
-    assert ledger.views(ALICES).final == opened(5)
+    assert ledger.views(ALICES).head == opened(12, 0)
+    assert ledger.views(ALICES).final == opened(5, 0)
+
+
+def test_a_ledger_begun_in_the_middle_refuses_a_gap_in_a_channel_it_is_to_know() -> None:
+    ledger = Ledger(from_middle=True)
+    ledger.expected.add(BOBS)
+    with pytest.raises(InvariantBroken):
+        ledger.settle(block(5), [log(5, "Deposited", BOBS, 0, 54)])
 
 
 def test_finality_that_never_comes_is_refused() -> None:
@@ -107,7 +114,7 @@ def test_finality_that_never_comes_is_refused() -> None:
 @given(st.lists(st.integers(1, 99), min_size=1, max_size=8), st.data())
 def test_whatever_was_reorganised_the_views_are_those_of_the_canonical_logs(amounts: list[int], data: Any) -> None:
     ledger = Ledger()
-    ledger.settle(block(0), [log(0, "Opened", ALICES, (0,))])
+    ledger.settle(block(0), [log(0, "Opened", ALICES, (0, 0))])
     for number, amount in enumerate(amounts, 1):
         ledger.extend(block(number), [log(number, "Deposited", ALICES, 0, amount)])
     kept = data.draw(st.integers(0, len(amounts)))
@@ -115,5 +122,5 @@ def test_whatever_was_reorganised_the_views_are_those_of_the_canonical_logs(amou
         assert ledger.drop_tip()
     final = data.draw(st.integers(0, kept))
     ledger.finalize(final)
-    assert ledger.views(ALICES).head == opened(sum(amounts[:kept]))
-    assert ledger.views(ALICES).final == opened(sum(amounts[:final]))
+    assert ledger.views(ALICES).head == opened(sum(amounts[:kept]), 0)
+    assert ledger.views(ALICES).final == opened(sum(amounts[:final]), 0)
