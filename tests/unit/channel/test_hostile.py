@@ -3,11 +3,13 @@
 import msgspec
 import pytest
 
+from thalweg.channel import hashes
 from thalweg.channel.events import ChainReported, CloseRequested, Started, TimerFired
 from thalweg.channel.messages import OfferDeclined, OperationsSent, StateProposed, StateRefused
 from thalweg.channel.onchain import ChannelObserved, CloseChannel, Dispute, View
 from thalweg.channel.opening import FORGET_S
 from thalweg.channel.operations import AddPositions, Leg, Transfer
+from thalweg.channel.state import make_state
 from thalweg.channel.timing import alarm, is_forlorn
 from thalweg.errors import Reason
 from thalweg.instruments.terms import Instrument, Payoff
@@ -82,9 +84,15 @@ def test_no_version_lies_beyond_the_final_one() -> None:
     message = table.sent.pop()[2]
     assert isinstance(message, StateProposed)
     before = table.channels[B] = msgspec.structs.replace(table.channels[B], signed_max=Version(VERSION_FINAL - 1))
-    for version in (VERSION_FINAL, VERSION_FINAL + 1, 2**63):
+    sheet = table.channels[A].offered[-1].sheet
+    for version in (VERSION_FINAL, VERSION_FINAL + 1):
+        state = make_state(table.channels[A], Version(version), sheet)
+        signature = table.sign(A, hashes.state_digest(table.channels[A].separator, state))
+        beyond = msgspec.structs.replace(
+            message, version=state.version, balances_hash=state.balances_hash, signature=signature
+        )
         table.sent.clear()
-        table.tell(A, B, msgspec.structs.replace(message, version=Version(version)))
+        table.tell(A, B, beyond)
         assert table.channels[B] == before
         assert isinstance(table.sent.pop()[2], StateRefused)
 
