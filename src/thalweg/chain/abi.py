@@ -11,11 +11,23 @@ class Unreadable(ValueError):
     """The bytes are not values of these types."""
 
 
-def encode(types: Sequence[str], values: Sequence[Any]) -> bytes:
-    """Return values as the arguments of a call."""
-    from eth_abi import abi
+class Unencodable(ValueError):
+    """The values are not of these types."""
 
-    return abi.encode(types, values)
+
+def encode(types: Sequence[str], values: Sequence[Any]) -> bytes:
+    """Return values as the arguments of a call.
+
+    Raises:
+        Unencodable: a value is not of its type.
+    """
+    from eth_abi import abi
+    from eth_abi.exceptions import EncodingError
+
+    try:
+        return abi.encode(types, values)
+    except (EncodingError, OverflowError, TypeError, ValueError) as error:
+        raise Unencodable(str(error)) from error
 
 
 def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:

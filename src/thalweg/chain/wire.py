@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from thalweg.chain.calls import Log
+from thalweg.chain.calls import TIME_MAX, Log
 from thalweg.chain.rpc import Rpc
 from thalweg.errors import Reason, Unavailable
 from thalweg.units import Address, Hash, UnixSeconds
@@ -198,11 +198,14 @@ async def read(rpc: Rpc, contract: Address, data: bytes) -> bytes:
 
 
 def _block(form: _BlockForm) -> Block:
+    time = number(form.timestamp)
+    if time > TIME_MAX:
+        raise Unavailable(Reason.MALFORMED, f"the chain's RPC sent a block of the time {time}; check the RPC")
     return Block(
         number=number(form.number),
         hash=Hash(octets(form.hash, 32)),
         parent=Hash(octets(form.parent_hash, 32)),
-        time=UnixSeconds(number(form.timestamp)),
+        time=UnixSeconds(time),
         base_fee_wei=number(form.base_fee_per_gas),
     )
 

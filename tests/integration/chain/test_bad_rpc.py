@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from thalweg.chain import wire
-from thalweg.channel.onchain import BlockObserved, View
+from thalweg.channel.onchain import BlockObserved, OpenChannel, Pull, View
+from thalweg.channel.terms import CloseOut, Terms
 from thalweg.errors import Reason
-from thalweg.units import Amount, ChannelId
+from thalweg.units import Address, Amount, AssetIndex, ChannelId, Hash, Signature, UnixSeconds
 
 CHANNEL = ChannelId(bytes(31) + b"\x07")
 OPENED = View(opened=True, deposited=(Amount(5), Amount(6)), withdrawn=(Amount(0), Amount(0)))
@@ -98,6 +100,50 @@ def test_a_fault_is_reported_once_and_work_goes_on_when_it_is_over(
     asyncio.run(story())
 
 
+def test_a_block_of_an_absurd_time_is_not_believed(embedded_benches: Any, proxy: Any) -> None:
+    async def story() -> None:
+        async with over(embedded_benches, proxy) as (bench, chain):
+            await bench.until(lambda: len(bench.events) == 1)
+
+            async def far_future(method: str, params: list[Any]) -> Any:
+                if method != "eth_getBlockByNumber":
+                    return None
+                return {"result": {**await bench.dev(method, *params), "timestamp": hex(2**70)}}
+
+            proxy.rule = far_future
+            await bench.dev("evm_mine")
+            await bench.until(lambda: bool(bench.statuses))
+            assert bench.statuses[0].reason is Reason.MALFORMED
+            assert len(bench.events) == 1
+            proxy.rule = None
+            await bench.until(lambda: len(bench.events) == 2)
+            assert isinstance(bench.events[1], BlockObserved)
+
+    asyncio.run(story())
+
+
+def test_a_call_that_cannot_be_encoded_fails_like_one_that_the_contract_refuses(embedded_benches: Any) -> None:
+    junk = Pull(UnixSeconds(1), Signature(b"x" * 100))
+    terms = Terms(
+        (Address(b"a" * 20), Address(b"b" * 20)), (Address(b"a" * 20), Address(b"b" * 20)), (Address(b"t" * 20),),
+        AssetIndex(0), 600, CloseOut.EXPIRY, 0, Address(b"o" * 20), Hash(bytes(32)), 1,
+    )  # fmt: skip
+    opening = OpenChannel(
+        terms, (Amount(1), Amount(1)), terms.payouts, UnixSeconds(2**40), (Signature(bytes(64)),) * 2, (junk, junk)
+    )
+
+    async def story() -> None:
+        async with embedded_benches() as bench, bench.adapter() as chain:
+            chain.submit("open", opening)
+            chain.submit("late", msgspec.structs.replace(opening, pulls=(), deadline=UnixSeconds(2**70)))
+            for tag in ("open", "late"):
+                answer = await bench.outcome(tag)
+                assert "OpenChannel cannot be encoded" in answer.error
+                assert not answer.transaction
+
+    asyncio.run(story())
+
+
 def test_an_rpc_that_turns_to_another_chain_is_believed_nothing_until_it_turns_back(
     embedded_benches: Any, proxy: Any
 ) -> None:
@@ -151,6 +197,7 @@ def test_a_node_that_limits_the_range_of_logs_is_asked_for_fewer_blocks(embedded
         {"removed": True},
         {"blockNumber": "0xffff"},
         {"data": "0x01"},
+        {"data": "0x" + (32).to_bytes(32).hex() + bytes(32).hex()},  # no deposits
     ],
 )
 def test_logs_that_cannot_be_are_not_believed(embedded_benches: Any, proxy: Any, change: dict[str, Any]) -> None:
