@@ -1,22 +1,36 @@
 """The node's time: the wall's, moved forward where the chain's is ahead (a development chain that was warped).
 
 Never goes back while the process lives. Deadlines on chain are judged by block times, so a node that followed the
-wall alone would sleep through them on such a chain; on a real one the two differ by seconds.
+wall alone would sleep through them on such a chain; on a real one the two differ by seconds. So a block from further
+ahead than that moves the clock of a declared development chain only: one lie of an RPC must not run every deadline out.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 from thalweg.units import UnixSeconds
 
+AHEAD_S_MAX: Final = 120.0  # a real chain's blocks are refused by its own nodes long before this
+ALARM_S_MAX: Final = 86_400.0  # of one timer of the event loop; a later alarm is set again
+_log: Final = logging.getLogger(__name__)
+
 
 class NodeClock:
-    """Implements `thalweg.node.ports.Clock`, in a running event loop; `on_alarm` is called when it rings."""
+    """Implements `thalweg.node.ports.Clock`, in a running event loop; `on_alarm` is called when it rings.
 
-    def __init__(self, on_alarm: Callable[[], None], wall: Callable[[], float] = time.time) -> None:
+    `development`: the chain's clock is moved on purpose, follow it however far.
+    """
+
+    def __init__(
+        self, on_alarm: Callable[[], None], wall: Callable[[], float] = time.time, *, development: bool = False
+    ) -> None:
         self._on_alarm = on_alarm
         self._wall = wall
+        self._development = development
+        self._doubtful = False  # the newest block is from too far ahead
         self._loop = asyncio.get_running_loop()
         self._ahead_s = 0.0
         self._latest = 0
@@ -29,12 +43,26 @@ class NodeClock:
         return UnixSeconds(self._latest)
 
     def observe_block(self, block_time: UnixSeconds) -> None:
-        """Take note of the newest block's time."""
+        """Take note of the newest block's time, unless it cannot be."""
         ahead_s = max(0.0, block_time - self._wall())
+        if self._doubts(block_time, ahead_s):
+            return
         moved = abs(ahead_s - self._ahead_s) >= 1
         self._ahead_s = ahead_s
         if moved:
             self._set()
+
+    def _doubts(self, block_time: UnixSeconds, ahead_s: float) -> bool:
+        doubtful = ahead_s > AHEAD_S_MAX and not self._development
+        if doubtful and not self._doubtful:
+            _log.error(
+                "a block of the time %d is %.0f s ahead of this machine's clock and not followed: "
+                "set the clock right, or use another RPC",
+                block_time,
+                ahead_s,
+            )
+        self._doubtful = doubtful
+        return doubtful
 
     def wake_at(self, time: UnixSeconds) -> None:
         """Have the alarm ring at or soon after `time`; a later call replaces an earlier one."""
@@ -51,8 +79,9 @@ class NodeClock:
             self._handle.cancel()
             self._handle = None
         if self._wanted is not None:
-            delay_s = self._wanted - (self._wall() + self._ahead_s)
-            self._handle = self._loop.call_later(max(0.0, delay_s), self._ring)
+            there = self._wall() + self._ahead_s
+            delay_s = ALARM_S_MAX if self._wanted > there + ALARM_S_MAX else max(0.0, self._wanted - there)
+            self._handle = self._loop.call_later(delay_s, self._ring)
 
     def _ring(self) -> None:
         self._handle = None

@@ -48,4 +48,6 @@ async def deploy(wallet: Wallet, signers: Sequence[Address], threshold: int = 0,
     )
     if not local:
         return described
-    return msgspec.structs.replace(described, confirmations=1, final_depth=0, poll_s=_LOCAL_POLL_S, bump_after_s=3.0)
+    return msgspec.structs.replace(
+        described, confirmations=1, final_depth=0, poll_s=_LOCAL_POLL_S, bump_after_s=3.0, development=True
+    )

@@ -160,8 +160,8 @@ class _Running:
         self._news = asyncio.Event()  # positions may have changed
         self._outcomes, self._counters = Outcomes(), Counters()
         self._driver = Driver(stop.crash)
-        self._clock = NodeClock(self._driver.wake)
         profile = deployment.profile()
+        self._clock = NodeClock(self._driver.wake, development=profile.development)
         self._horizon = ScanHorizon(options.folder, deployment.block, profile.final_depth)
         self._outward = OutwardChain(
             self._counters,

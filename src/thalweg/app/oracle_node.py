@@ -107,7 +107,7 @@ class _Oracle:
         self._memory = OracleMemory(opened.journal, opened.standing)
         self._rpc = Rpc(deployment.rpc)
         self._quorum = QuorumReader(self._rpc, deployment.chain_id, self._oracle)
-        self._clock = NodeClock(self._tick)
+        self._clock = NodeClock(self._tick, development=deployment.development)
         self._shell: OracleShell | None = None
         self._subscribers = Subscribers(self._memory.report, self._want)
         known = read_links(options.folder)

@@ -37,6 +37,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Thalweg on one chain. The first asset is the one channels settle in.
 
     `block`: the contracts are not older than this block. The rest is how to treat the chain (`ChainProfile`).
+    `development`: its clock is moved on purpose, and the node's follows however far. Never set it for real money.
     """
 
     rpc: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=8)]
@@ -49,6 +50,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     final_depth: int = 64
     poll_s: float = 2.0
     bump_after_s: float = 30.0
+    challenge_period_s_min: Annotated[int, msgspec.Meta(ge=1)] = 600
+    development: bool = False
 
     def profile(self) -> ChainProfile:
         """Return how the chain adapter is to treat this chain.
@@ -64,6 +67,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             final_depth=self.final_depth,
             poll_s=self.poll_s,
             bump_after_s=self.bump_after_s,
+            challenge_period_s_min=self.challenge_period_s_min,
+            development=self.development,
         )
 
     def tokens(self) -> tuple[Asset, ...]:

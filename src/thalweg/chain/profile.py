@@ -20,6 +20,8 @@ class ChainProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `confirmations`: a call is settled once its block is this many blocks deep (1: it is in a block).
     `final_depth`: blocks this far below the head are final; money is credited by them (0: the head itself).
     `bump_after_s`: a transaction that waits longer is sent again, for at least an eighth more.
+    `challenge_period_s_min`: join no channel that leaves less time to answer a stale state.
+    `development`: the chain's clock is moved on purpose; the node follows it however far.
     `fee_max_wei`: never bid more for a unit of gas. `gas_max`: refuse calls that need more gas.
     """
 
@@ -31,6 +33,8 @@ class ChainProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     poll_s: _Seconds = 2.0
     timeout_s: _Seconds = 10.0
     bump_after_s: _Seconds = 30.0
+    challenge_period_s_min: _Positive = 600
+    development: bool = False
     fee_max_wei: _Positive = 500 * 10**9
     gas_max: _Positive = 15_000_000
     logs_range_blocks: _Positive = 2_000
@@ -47,4 +51,5 @@ def local_profile(chain_id: int, adjudicator: Address, url: str) -> ChainProfile
         poll_s=0.25,
         timeout_s=5.0,
         bump_after_s=3.0,
+        development=True,
     )

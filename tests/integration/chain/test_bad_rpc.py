@@ -102,7 +102,7 @@ def test_a_fault_is_reported_once_and_work_goes_on_when_it_is_over(
 
 def test_a_block_of_an_absurd_time_is_not_believed(embedded_benches: Any, proxy: Any) -> None:
     async def story() -> None:
-        async with over(embedded_benches, proxy) as (bench, chain):
+        async with over(embedded_benches, proxy) as (bench, _):
             await bench.until(lambda: len(bench.events) == 1)
 
             async def far_future(method: str, params: list[Any]) -> Any:
