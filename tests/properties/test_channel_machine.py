@@ -26,6 +26,7 @@ from thalweg.testing.table import DEPOSIT, NOW, ORACLE, Table
 from thalweg.units import SCALE, Amount, AssetIndex, Price, Quantity, Seat, UnixSeconds
 
 EXPIRY = UnixSeconds(NOW - NOW % GRID_S + 600)
+PATIENCE_S = 120  # answer_s and challenge_s of a table's policy
 seats = st.integers(0, 2)
 
 
@@ -183,6 +184,8 @@ class Channels(RuleBasedStateMachine):
             self.part(one, two)
         for one, two in list(self.links):
             self.join(one, two)
+        self.table.run()
+        self.wait(PATIENCE_S)
         self.table.run()
         if any(channel.leaving != Leaving.NO or channel.recovering for channel in self.table.channels):
             return  # somebody lost patience, or was told of states he cannot have: the chain decides
