@@ -58,6 +58,7 @@ from thalweg.channel.terms import Terms
 from thalweg.codec import Domain
 from thalweg.crypto import address_of
 from thalweg.errors import Unavailable
+from thalweg.instruments.report import SignedReport
 from thalweg.network.host import Host
 from thalweg.network.limits import Limits
 from thalweg.network.multiaddr import Multiaddr
@@ -185,9 +186,7 @@ class _Running:
         self._funding.attach(self._chain)
         self._outward.attach(self._chain, self._funding.top_up)
         self._quorum = QuorumReader(self._chain.rpc, deployment.chain_id, self._oracle)
-        self._reports = ReportKeeper(
-            self._oracle, self._quorum, lambda signed: self._receive(partial(ReportReceived, report=signed))
-        )
+        self._reports = ReportKeeper(self._oracle, self._quorum, self._on_report)
         self._backend = self._make_backend()
         self._autopilot = Autopilot(options.strategy, self._backend, stop.crash)
 
@@ -252,6 +251,10 @@ class _Running:
     def _on_block(self, block: BlockObserved) -> None:
         self._clock.observe_block(block.time)
         self._horizon.observe(block.number)
+
+    def _on_report(self, signed: SignedReport) -> None:
+        self._receive(partial(ReportReceived, report=signed))
+        self._news.set()  # after a VOID, positions wait for the next point
 
     def _on_link_up(self, peer: PeerId) -> None:
         if peer not in self._oracle_peers:

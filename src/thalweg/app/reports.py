@@ -12,7 +12,7 @@ from typing import Final
 
 from thalweg.app.quorum import QuorumReader
 from thalweg.app.report_messages import PROTOCOL, WANTED_MAX, Want, Wanted
-from thalweg.channel.claims import Position
+from thalweg.channel.reports import awaited
 from thalweg.channel.state import Channel
 from thalweg.codec import decode, encode
 from thalweg.errors import PeerFault, Reason, Unavailable
@@ -46,12 +46,15 @@ class ReportKeeper:
         return list(self._kept.values())
 
     def want(self, channels: list[Channel]) -> None:
-        """Wait for what the positions of these channels need, and for nothing else."""
+        """Wait for what the positions of these channels need, and for nothing else; deliver again what was kept."""
         due = tuple(sorted(wants_of(channels), key=lambda want: (want.time, want.feed))[:WANTED_MAX])
         if due != self._wants:
             self._wants = due
             self._changed.set()
             self._changed = asyncio.Event()
+            for want in due:
+                if want in self._kept:  # it came for another channel
+                    self._deliver(self._kept[want])
 
     async def follow(self, host: Host, address: Multiaddr) -> None:
         """Stay subscribed to the oracle at an address until cancelled."""
@@ -106,12 +109,5 @@ class ReportKeeper:
 
 
 def wants_of(channels: list[Channel]) -> set[Want]:
-    """Return the settlements that live positions wait for, offered ones included."""
-    sheets = [
-        sheet
-        for channel in channels
-        if not channel.head.closed
-        for sheet in (channel.agreed.sheet, *(entry.sheet for entry in channel.offered))
-    ]
-    positions = [claim for sheet in sheets for claim in sheet.claims if isinstance(claim, Position)]
-    return {Want(position.instrument.feed, position.instrument.expiry) for position in positions}
+    """Return the settlements that live positions wait for next, offered ones included: after a VOID, the next point."""
+    return {Want(feed, time) for channel in channels if not channel.head.closed for feed, time in awaited(channel)}
