@@ -153,9 +153,8 @@ def _fold_dispute(view: View, name: str, members: tuple[Any, ...]) -> View:
         dispute = msgspec.structs.replace(view.dispute, version=Version(version))
         return msgspec.structs.replace(view, dispute=dispute)
     paid, (cursor, accruals) = members
-    seats = len(accruals)
-    if not PARTICIPANTS_MIN <= seats <= PARTICIPANTS_MAX or len(view.deposited) % seats or cursor > CLAIMS_MAX:
-        raise InvariantBroken(f"Progressed to claim {cursor} for {seats} seats")
+    if len(accruals) != (len(view.deposited) if cursor else 0) or cursor > CLAIMS_MAX:
+        raise InvariantBroken(f"Progressed to claim {cursor} in {len(accruals)} of {len(view.deposited)} cells")
     deltas, escrow = tuple(delta for delta, _ in accruals), tuple(credit for _, credit in accruals)
     dispute = msgspec.structs.replace(view.dispute, progress=Progress(cursor, True, deltas, escrow))
     return msgspec.structs.replace(_paid(view, paid), dispute=dispute)
