@@ -4,12 +4,23 @@ Escrowed claims (`HashLock`, `Subchannel`, a conditional position's premium) hav
 Margined claims (`Position`) accumulate at settlement and are capped by what is left.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
+from thalweg.channel.terms import CELLS_MAX, PARTICIPANTS_MAX
 from thalweg.instruments.terms import Instrument
-from thalweg.units import Amount, AssetIndex, ChannelId, ClaimId, Hash, Quantity, Seat, UnixSeconds
+from thalweg.units import (
+    Amount,
+    ClaimId,
+    UnixSeconds,
+    WireAsset,
+    WireChannelId,
+    WireHash,
+    WireQuantity,
+    WireSeat,
+    WireTime,
+)
 
 CLAIMS_MAX: Final = 256
 HASHES_MAX: Final = 8  # of one condition
@@ -18,8 +29,8 @@ HASHES_MAX: Final = 8  # of one condition
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Met where the preimage of every hash is registered on chain by `deadline`. No hashes: unconditional."""
 
-    hashes: tuple[Hash, ...] = ()
-    deadline: UnixSeconds = UnixSeconds(0)
+    hashes: Annotated[tuple[WireHash, ...], msgspec.Meta(max_length=HASHES_MAX)] = ()
+    deadline: WireTime = UnixSeconds(0)
 
 
 UNCONDITIONAL: Final = Condition()
@@ -29,9 +40,9 @@ class HashLock(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
     """`amount` of one asset: the payee's if the condition is met, else the payer's again."""
 
     id: ClaimId
-    payer: Seat
-    payee: Seat
-    asset: AssetIndex
+    payer: WireSeat
+    payee: WireSeat
+    asset: WireAsset
     amount: Amount
     condition: Condition
 
@@ -43,9 +54,9 @@ class Position(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
     """
 
     id: ClaimId
-    long: Seat
-    short: Seat
-    quantity: Quantity
+    long: WireSeat
+    short: WireSeat
+    quantity: WireQuantity
     instrument: Instrument
     premium: int = 0
     condition: Condition = UNCONDITIONAL
@@ -59,11 +70,11 @@ class Subchannel(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=Tr
     """
 
     id: ClaimId
-    child: ChannelId
-    seats: tuple[int, ...]
-    allocations: tuple[Amount, ...]
-    opening: Hash
-    until: UnixSeconds
+    child: WireChannelId
+    seats: Annotated[tuple[WireSeat, ...], msgspec.Meta(max_length=PARTICIPANTS_MAX)]
+    allocations: Annotated[tuple[Amount, ...], msgspec.Meta(max_length=CELLS_MAX)]
+    opening: WireHash
+    until: WireTime
     condition: Condition = UNCONDITIONAL
 
 

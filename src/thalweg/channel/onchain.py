@@ -4,12 +4,14 @@ The chain adapter reports *views*, not differences: a reorganisation is simply a
 Every view comes twice: at the head (react to it) and final (credit money by it).
 """
 
+from typing import Annotated
+
 import msgspec
 
 from thalweg.channel.claims import Claim
 from thalweg.channel.sheet import ChannelState, Holding
 from thalweg.channel.terms import Terms
-from thalweg.units import Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
+from thalweg.units import Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version, WireTime
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,8 +50,8 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Pull(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """How the contract takes a payer's tokens: the allowance he gave (empty `signature`) or his EIP-2612 permit."""
 
-    deadline: UnixSeconds = UnixSeconds(0)
-    signature: bytes = b""
+    deadline: WireTime = UnixSeconds(0)
+    signature: Annotated[bytes, msgspec.Meta(max_length=64)] = b""
 
 
 class OpenChannel(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):

@@ -5,52 +5,56 @@ included. Who must consent to what: a transfer and a withdrawal cost their autho
 side that accepts an offer, and the offer is the other side's consent; the rest follows from the chain or the oracle.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from thalweg.instruments.report import SignedReport
-from thalweg.instruments.terms import Instrument
-from thalweg.units import Amount, AssetIndex, Hash, Quantity, Seat, UnixSeconds
+from thalweg.instruments.terms import KNOT_LIMIT, Instrument
+from thalweg.units import AMOUNT_MAX, Amount, WireAsset, WireHash, WireNumber, WireQuantity, WireSeat, WireTime
+from thalweg.units import NUMBER_MAX as NUMBER_MAX
 
 LEGS_MAX: Final = 20
 MEMO_MAX: Final = 64
-NUMBER_MAX: Final = 2**53
+VOIDS_MAX: Final = 60  # in a row, as the contracts walk; the price comes within as many reports
 
 
 class Operation(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """What every operation carries."""
 
-    author: Seat
-    number: int
-    valid_until: UnixSeconds
+    author: WireSeat
+    number: WireNumber
+    valid_until: WireTime
 
 
 class Transfer(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
     """A plain payment by the author."""
 
-    payee: Seat
-    asset: AssetIndex
+    payee: WireSeat
+    asset: WireAsset
     amount: Amount
-    memo: str = ""
+    memo: Annotated[str, msgspec.Meta(max_length=MEMO_MAX)] = ""
 
 
 class Leg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One position of a trade. `premium` moves from long to short at once (negative: the other way)."""
 
     instrument: Instrument
-    long: Seat
-    short: Seat
-    quantity: Quantity
+    long: WireSeat
+    short: WireSeat
+    quantity: WireQuantity
     premium: int
+
+
+_Legs = Annotated[tuple[Leg, ...], msgspec.Meta(max_length=LEGS_MAX)]
 
 
 class AddPositions(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
     """A trade: all its legs or none. Positions of one instrument and pair net. Accepts `offer`, made by `maker`."""
 
-    maker: Seat
-    offer: Hash
-    legs: tuple[Leg, ...]
+    maker: WireSeat
+    offer: WireHash
+    legs: _Legs
 
 
 class SettlePositions(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -60,21 +64,21 @@ class SettlePositions(Operation, frozen=True, tag=True, forbid_unknown_fields=Tr
     """
 
     report: SignedReport
-    voids: tuple[SignedReport, ...] = ()
+    voids: Annotated[tuple[SignedReport, ...], msgspec.Meta(max_length=VOIDS_MAX)] = ()
 
 
 class CountDeposit(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
     """Count what a participant's deposits on chain amount to by now. Authored by one whose risk it is."""
 
-    seat: Seat
-    asset: AssetIndex
+    seat: WireSeat
+    asset: WireAsset
     total: Amount
 
 
 class Withdraw(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
     """Take `amount` of the author's balance out of the channel; the agreed state is the payment order."""
 
-    asset: AssetIndex
+    asset: WireAsset
     amount: Amount
 
 
@@ -89,11 +93,38 @@ class Jump(Operation, frozen=True, tag=True, forbid_unknown_fields=True):
 AnyOperation = Transfer | AddPositions | SettlePositions | CountDeposit | Withdraw | Close | Jump
 
 
+def is_in_range(operation: AnyOperation) -> bool:
+    """Say whether those numbers that are wider than a machine word, which decoding cannot check, are in range."""
+    match operation:
+        case Transfer() | Withdraw():
+            return 0 <= operation.amount <= AMOUNT_MAX
+        case CountDeposit():
+            return 0 <= operation.total <= AMOUNT_MAX
+        case AddPositions():
+            return all(
+                abs(leg.premium) <= AMOUNT_MAX and all(0 <= knot < KNOT_LIMIT for knot in leg.instrument.knots)
+                for leg in operation.legs
+            )
+        case SettlePositions() | Close() | Jump():
+            return True
+
+
+def weight(operation: AnyOperation) -> int:
+    """Return what an operation counts for in a queue: one, and one more for each leg or void report it carries."""
+    match operation:
+        case AddPositions():
+            return 1 + len(operation.legs)
+        case SettlePositions():
+            return 1 + len(operation.voids)
+        case _:
+            return 1
+
+
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A trade one participant offers another until `valid_until`: his consent, taken up by one `AddPositions`."""
 
-    id: Hash
-    maker: Seat
-    taker: Seat
-    legs: tuple[Leg, ...]
-    valid_until: UnixSeconds
+    id: WireHash
+    maker: WireSeat
+    taker: WireSeat
+    legs: _Legs
+    valid_until: WireTime

@@ -3,20 +3,17 @@
 First in, first out per author; an author's numbers only rise, so what is sent again after a reconnect is known.
 """
 
-from typing import Final
-
 import msgspec
 
 from thalweg.channel import hashes
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignDigest, Topic
+from thalweg.channel.messages import DETAIL_MAX as DETAIL_MAX
 from thalweg.channel.messages import OPERATIONS_MAX, OperationRefused, OperationsSent
 from thalweg.channel.operations import NUMBER_MAX, AnyOperation
 from thalweg.channel.state import QUEUE_MAX, SEQUENCER, Channel, Step, newest
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, RuleBroken
 from thalweg.units import Seat, Signature
-
-DETAIL_MAX: Final = 500  # characters of a peer's explanation that are kept
 
 
 def queue_operations(channel: Channel, operations: tuple[AnyOperation, ...]) -> Channel:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from thalweg.channel.claims import Position
-from thalweg.channel.operations import SettlePositions
+from thalweg.channel.operations import VOIDS_MAX, SettlePositions
 from thalweg.channel.sheet import Sheet
 from thalweg.channel.state import Agreed, Channel, KnownReport, Offered
 from thalweg.errors import Reason, RuleBroken
@@ -18,7 +18,6 @@ from thalweg.instruments.report import GRID_S, Mark, Settlement, SignedReport
 from thalweg.units import Hash, UnixSeconds
 
 REPORTS_MAX: Final = 256
-VOIDS_MAX: Final = 60  # in a row, as the contracts walk
 
 
 def on_report(channel: Channel, signed: SignedReport, now: UnixSeconds) -> Channel:

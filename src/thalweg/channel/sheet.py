@@ -1,10 +1,12 @@
 """The balance sheet: what a channel's state says, in full. `hashes` turns it into what is signed."""
 
+from typing import Annotated
+
 import msgspec
 
-from thalweg.channel.claims import Claim
-from thalweg.channel.terms import Terms
-from thalweg.units import Amount, ChannelId, ClaimId, Hash, UnixSeconds, Version
+from thalweg.channel.claims import CLAIMS_MAX, Claim
+from thalweg.channel.terms import CELLS_MAX, PARTICIPANTS_MAX, Terms
+from thalweg.units import Amount, ClaimId, UnixSeconds, WireChannelId, WireHash, WireNumber, WireTime, WireVersion
 
 
 class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,21 +30,21 @@ class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     participant's collateral (derived from the claims), and `numbers`, each author's last operation included.
     """
 
-    holdings: tuple[Holding, ...]
-    required: tuple[Amount, ...]
-    numbers: tuple[int, ...]
-    claims: tuple[Claim, ...] = ()
+    holdings: Annotated[tuple[Holding, ...], msgspec.Meta(max_length=CELLS_MAX)]
+    required: Annotated[tuple[Amount, ...], msgspec.Meta(max_length=PARTICIPANTS_MAX)]
+    numbers: Annotated[tuple[WireNumber, ...], msgspec.Meta(max_length=PARTICIPANTS_MAX)]
+    claims: Annotated[tuple[Claim, ...], msgspec.Meta(max_length=CLAIMS_MAX)] = ()
     next_claim: ClaimId = ClaimId(1)
-    mark_time: UnixSeconds = UnixSeconds(0)
+    mark_time: WireTime = UnixSeconds(0)
 
 
 class ChannelState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is signed. The salted hashes hide the amounts from whoever only keeps or carries the record."""
 
-    channel_id: ChannelId
-    version: Version
-    balances_hash: Hash
-    claims_root: Hash
+    channel_id: WireChannelId
+    version: WireVersion
+    balances_hash: WireHash
+    claims_root: WireHash
 
 
 def empty_sheet(terms: Terms) -> Sheet:

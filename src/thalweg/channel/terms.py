@@ -1,15 +1,19 @@
 """A channel's terms, fixed at opening. Their EIP-712 digest is the channel's id, so it names a chain and contract."""
 
 from enum import IntEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from thalweg.units import Address, AssetIndex, Hash
+from thalweg.units import WireAddress, WireAsset, WireHash
 
 PARTICIPANTS_MIN: Final = 2
 PARTICIPANTS_MAX: Final = 16
 ASSETS_MAX: Final = 4
+CELLS_MAX: Final = PARTICIPANTS_MAX * ASSETS_MAX
+PERIOD_S_LIMIT: Final = 2**32
+
+_Participants = Annotated[tuple[WireAddress, ...], msgspec.Meta(max_length=PARTICIPANTS_MAX)]
 
 
 class CloseOut(IntEnum):
@@ -26,13 +30,13 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is what a challenger pays for leaving. `oracle` is a contract; `risk_params_hash` names the collateral function.
     """
 
-    participants: tuple[Address, ...]
-    payouts: tuple[Address, ...]
-    assets: tuple[Address, ...]
-    settlement: AssetIndex
-    challenge_period_s: int
+    participants: _Participants
+    payouts: _Participants
+    assets: Annotated[tuple[WireAddress, ...], msgspec.Meta(max_length=ASSETS_MAX)]
+    settlement: WireAsset
+    challenge_period_s: Annotated[int, msgspec.Meta(ge=0, lt=PERIOD_S_LIMIT)]
     close_out: CloseOut
     exit_spread: int
-    oracle: Address
-    risk_params_hash: Hash
+    oracle: WireAddress
+    risk_params_hash: WireHash
     nonce: int

@@ -5,17 +5,33 @@ recomputable by anyone: VOID ticks are skipped, at least 20 must remain, the mea
 itself is not one of them.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from thalweg.codec import ORACLE_NAME, Domain, array_hash, digest, type_hash, words
 from thalweg.crypto import keccak
-from thalweg.units import Address, Hash, Price, Signature, UnixSeconds, mul_div_down
+from thalweg.units import (
+    Address,
+    Hash,
+    Price,
+    UnixSeconds,
+    WireAddress,
+    WireHash,
+    WirePrice,
+    WireSignature,
+    WireTime,
+    mul_div_down,
+)
 
 GRID_S: Final = 60
 WINDOW_TICKS: Final = 30
 WINDOW_TICKS_MIN: Final = 20
+SIGNERS_MAX: Final = 32
+SLICES_MAX: Final = 64
+
+_SignerIndex = Annotated[int, msgspec.Meta(ge=0, lt=SIGNERS_MAX)]
+_Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 SETTLEMENT_TYPE: Final = type_hash("Settlement(bytes32 feed,uint64 time,uint256 price,bool isVoid)")
 _SLICE = "Slice(uint64 expiry,uint256 forward,int256 a,uint256 b,int256 rho,int256 m,uint256 sigma)"
@@ -26,41 +42,41 @@ MARK_TYPE: Final = type_hash("Mark(bytes32 feed,uint64 time,uint256 price,bool i
 class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One expiry of a mark: forward (1e8) and raw SVI parameters (each scaled by 1e8 too)."""
 
-    expiry: UnixSeconds
-    forward: Price
-    a: int
-    b: int
-    rho: int
-    m: int
-    sigma: int
+    expiry: WireTime
+    forward: WirePrice
+    a: _Word
+    b: _Word
+    rho: _Word
+    m: _Word
+    sigma: _Word
 
 
 class Mark(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """One tick: the index at a grid point, and the surface on it."""
 
-    feed: Hash
-    time: UnixSeconds
-    price: Price
+    feed: WireHash
+    time: WireTime
+    price: WirePrice
     is_void: bool = False
-    slices: tuple[Slice, ...] = ()
+    slices: Annotated[tuple[Slice, ...], msgspec.Meta(max_length=SLICES_MAX)] = ()
 
 
 class Settlement(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """The price an expiry settles at. A VOID has price 0."""
 
-    feed: Hash
-    time: UnixSeconds
-    price: Price
+    feed: WireHash
+    time: WireTime
+    price: WirePrice
     is_void: bool = False
 
 
 class SignedReport(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """A report with the signatures of a quorum: strictly increasing signer indices, one signature each."""
 
-    oracle: Address
+    oracle: WireAddress
     report: Mark | Settlement
-    signers: tuple[int, ...]
-    signatures: tuple[Signature, ...]
+    signers: Annotated[tuple[_SignerIndex, ...], msgspec.Meta(max_length=SIGNERS_MAX)]
+    signatures: Annotated[tuple[WireSignature, ...], msgspec.Meta(max_length=SIGNERS_MAX)]
 
 
 def oracle_domain(chain_id: int, oracle: Address) -> Domain:

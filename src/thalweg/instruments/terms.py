@@ -5,13 +5,14 @@ An instrument pays `payoff(price)` per unit of the underlying, times the quantit
 """
 
 from enum import IntEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from thalweg.units import Address, Hash, Price, UnixSeconds
+from thalweg.units import UNIT_MAX, Price, WireAddress, WireHash, WireTime
 
 KNOTS_MAX: Final = 16
+KNOT_LIMIT: Final = 2**256
 
 
 class Payoff(IntEnum):
@@ -41,13 +42,13 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     payoff: Payoff
-    oracle: Address
-    feed: Hash
-    expiry: UnixSeconds
-    unit: int
-    knots: tuple[int, ...]
+    oracle: WireAddress
+    feed: WireHash
+    expiry: WireTime
+    unit: Annotated[int, msgspec.Meta(ge=0, le=UNIT_MAX)]
+    knots: Annotated[tuple[int, ...], msgspec.Meta(max_length=KNOTS_MAX)]
     style: Style = Style.LINEAR
-    deliver: int = 0
+    deliver: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
 
 
 def knot(price: Price, value: int) -> int:

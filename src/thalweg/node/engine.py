@@ -37,7 +37,7 @@ from thalweg.channel.events import (
     StateSigned,
     TimerFired,
 )
-from thalweg.channel.messages import Goodbye, Hello, Message
+from thalweg.channel.messages import DETAIL_MAX, Goodbye, Hello, Message
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.node.ports import Chain, Clock, Journal, Network, Signer, Wallet
 from thalweg.node.state import Node, restore, snapshot
@@ -69,6 +69,13 @@ def replay(journal: Journal, empty: Node) -> tuple[Node, int]:
             raise InvariantBroken(f"journal entry {count} after the snapshot cannot be replayed: {error}") from error
         count += 1
     return node, count
+
+
+def _brief(message: Message) -> Message:
+    """Return a message with no more explanation than a peer takes."""
+    if len(getattr(message, "detail", "")) <= DETAIL_MAX:
+        return message
+    return msgspec.structs.replace(message, detail=message.detail[:DETAIL_MAX])  # type: ignore[union-attr]
 
 
 class Engine:
@@ -251,7 +258,7 @@ class Engine:
             self._greeted.add(effect.peer)
         if effect.peer in self._greeted:
             self.messages_sent += 1
-            self._network.send(effect.peer, _encode(effect.message))
+            self._network.send(effect.peer, _encode(_brief(effect.message)))
 
     def _sign_state(self, effect: SignState) -> AnyEvent:
         """Sign; the signer refuses a second state of one version, which only a broken core could ask for.
@@ -277,7 +284,7 @@ class Engine:
 
     def _part(self, peer: bytes, fault: PeerFault) -> None:
         """Tell a peer which rule it broke, and drop the link."""
-        self._network.send(peer, _encode(Goodbye(fault.reason, fault.detail)))
+        self._network.send(peer, _encode(Goodbye(fault.reason, fault.detail[:DETAIL_MAX])))
         self._network.disconnect(peer, str(fault))
 
     def _set_timer(self, effect: SetTimer) -> None:

@@ -26,7 +26,7 @@ from thalweg.testing.clock import SimClock, Timeline
 from thalweg.testing.disk import Crash, SimDisk, SimJournal, SimSigner
 from thalweg.testing.keys import key_of
 from thalweg.testing.table import CHAIN_ID, CONTRACT, Table
-from thalweg.units import Address, Amount, AssetIndex, ChannelId, Hash, Seat, UnixSeconds
+from thalweg.units import Address, Amount, AssetIndex, ChannelId, Hash, Seat, Signature, UnixSeconds, Version
 
 TABLE = Table()
 SEPARATOR = TABLE.channels[0].separator
@@ -210,7 +210,8 @@ def test_every_truncation_of_a_message_is_harmless() -> None:
 
 def test_a_peer_that_floods_loses_its_link_and_memory_stays_bounded() -> None:
     alice, bob = joined()
-    hello = encode(Hello(1, (), 1, Address(b""), Address(b""), Address(b""), Address(b""), b""))  # type: ignore[arg-type]
+    who = Address(bytes(20))
+    hello = encode(Hello(1, (), 1, who, who, who, who, Signature(bytes(64))))
     for _ in range(INBOX_MAX):
         alice.engine.receive_message(b"mallory", hello)
     assert alice.dropped == []
@@ -229,7 +230,7 @@ def test_a_peers_fault_is_told_and_not_written_down() -> None:
     alice, _ = joined()
     written = len(alice.disk.entries)
     channel_id = the_channel(alice)
-    stray = StateCountersigned(channel_id, 999, b"")  # type: ignore[arg-type]
+    stray = StateCountersigned(channel_id, Version(999), Signature(bytes(64)))
     alice.engine.receive_message(BOB, encode(stray))
     alice.engine.pump()
     assert [type(message) for _, message in alice.sent] == [Goodbye]
