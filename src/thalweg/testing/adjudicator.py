@@ -5,7 +5,7 @@ values that the chain adapter encodes, so it checks what a contract checks (sign
 versions, progress) and leaves calldata to the adapter's own tests.
 """
 
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 
@@ -29,6 +29,7 @@ from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason
 from thalweg.instruments.quorum import verify_report
 from thalweg.instruments.report import Settlement, SignedReport, oracle_domain
+from thalweg.testing.ledger import Account, Contest, Ledger, moved, revert, with_account
 from thalweg.testing.resolution import Report, amount_due, outcome
 from thalweg.units import (
     AMOUNT_MAX,
@@ -39,66 +40,12 @@ from thalweg.units import (
     ChannelId,
     Hash,
     Price,
-    Seat,
     Signature,
     UnixSeconds,
     Version,
 )
 
 _TIME_MAX: Final = 2**32 - 1
-
-
-class Reverted(Exception):
-    """The call fails and changes nothing."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else str(reason))
-        self.reason = reason
-
-
-def _revert(reason: Reason, detail: str = "") -> NoReturn:
-    raise Reverted(reason, detail)
-
-
-class Contest(msgspec.Struct, frozen=True):
-    """A dispute as the contract keeps it: what was shown is known by its hashes."""
-
-    deadline: UnixSeconds
-    version: Version
-    challenger: Seat
-    balances_hash: Hash
-    claims_root: Hash
-    progress: Progress = Progress()
-
-
-class Account(msgspec.Struct, frozen=True):
-    """One channel's two words, with the totals they bind in full; `closed_with` is the version it ended with."""
-
-    terms: Terms
-    deposited: tuple[Amount, ...]
-    withdrawn: tuple[Amount, ...]
-    is_closed: bool = False
-    closed_with: Version = Version(0)
-    contest: Contest | None = None
-
-
-class Quorum(msgspec.Struct, frozen=True):
-    """An oracle contract: who signs, and how many must."""
-
-    signers: tuple[Address, ...]
-    threshold: int
-
-
-class Ledger(msgspec.Struct, frozen=True):
-    """Everything on the chain that matters here: channels, token balances by (asset, owner), reports, oracles."""
-
-    chain_id: int
-    contract: Address
-    separator: Hash
-    accounts: dict[ChannelId, Account] = {}
-    tokens: dict[tuple[Address, Address], int] = {}
-    reports: dict[tuple[Address, Hash, UnixSeconds], Report] = {}
-    oracles: dict[Address, Quorum] = {}
 
 
 def execute(ledger: Ledger, call: Call, sender: Address, time: UnixSeconds) -> Ledger:
@@ -135,54 +82,54 @@ def _open(ledger: Ledger, call: OpenChannel, time: UnixSeconds) -> Ledger:
     channel_id = hashes.channel_id(ledger.separator, terms)
     seats, assets = len(terms.participants), len(terms.assets)
     if time > call.deadline:
-        _revert(Reason.EXPIRED)
+        revert(Reason.EXPIRED)
     if channel_id in ledger.accounts:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     if len(call.payers) != seats or len(call.amounts) != seats * assets:
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
     if any(sum(call.amounts[asset::assets]) > AMOUNT_MAX for asset in range(assets)):
-        _revert(Reason.OVERFLOW)
+        revert(Reason.OVERFLOW)
     digest = hashes.open_digest(ledger.separator, channel_id, call.amounts, call.payers, call.deadline)
     _check_signed(digest, call.payers, call.signatures)
     moves = [
         (terms.assets[cell % assets], call.payers[cell // assets], -amount) for cell, amount in enumerate(call.amounts)
     ]
     account = Account(terms, call.amounts, (Amount(0),) * len(call.amounts))
-    return _with_account(_moved(ledger, moves), channel_id, account)
+    return with_account(moved(ledger, moves), channel_id, account)
 
 
 def _check_terms(terms: Terms) -> None:
     seats, assets = len(terms.participants), len(terms.assets)
     if seats < 2 or len(set(terms.participants)) != seats or len(terms.payouts) != seats:
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
     if assets < 1 or len(set(terms.assets)) != assets or not 0 <= terms.settlement < assets:
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
     if terms.close_out != CloseOut.EXPIRY:
-        _revert(Reason.UNKNOWN_FEATURE)
+        revert(Reason.UNKNOWN_FEATURE)
 
 
 def _deposit(ledger: Ledger, call: TopUp, sender: Address, time: UnixSeconds) -> Ledger:
     channel_id, account = _funded(ledger, call.terms, call.deposited, call.withdrawn)
     terms = call.terms
     if account.contest is not None:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     if time > call.deadline:
-        _revert(Reason.EXPIRED)
+        revert(Reason.EXPIRED)
     assets = len(terms.assets)
     if not (0 <= call.asset < assets and 0 <= call.participant < len(terms.participants)):
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
     cell = call.participant * assets + call.asset
     totals = list(account.deposited)
     totals[cell] = Amount(totals[cell] + call.amount)
     if sum(totals[call.asset :: assets]) > AMOUNT_MAX:
-        _revert(Reason.OVERFLOW)
+        revert(Reason.OVERFLOW)
     digest = hashes.deposit_digest(
         ledger.separator, channel_id, call.participant, call.asset, totals[cell], call.deadline
     )
     if not signed_by(digest, call.signature, terms.participants[call.participant]):
-        _revert(Reason.WRONG_SIGNER)
-    ledger = _moved(ledger, [(terms.assets[call.asset], sender, -call.amount)])
-    return _with_account(ledger, channel_id, msgspec.structs.replace(account, deposited=tuple(totals)))
+        revert(Reason.WRONG_SIGNER)
+    ledger = moved(ledger, [(terms.assets[call.asset], sender, -call.amount)])
+    return with_account(ledger, channel_id, msgspec.structs.replace(account, deposited=tuple(totals)))
 
 
 # --- payouts everybody signed ---------------------------------------------------------------------------------------
@@ -191,9 +138,9 @@ def _deposit(ledger: Ledger, call: TopUp, sender: Address, time: UnixSeconds) ->
 def _withdraw(ledger: Ledger, call: PayWithdrawal) -> Ledger:
     channel_id, account = _funded(ledger, call.terms, call.deposited, call.withdrawn)
     if account.contest is not None:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     if call.shown.state.version == 0:
-        _revert(Reason.STALE_VERSION)
+        revert(Reason.STALE_VERSION)
     _check_shown(ledger, channel_id, call.terms, call.shown)
     _check_balances(call.shown.state.balances_hash, call.holdings, call.salt)
     due = [max(0, counted.withdrawn - paid) for counted, paid in zip(call.holdings, account.withdrawn, strict=True)]
@@ -215,7 +162,7 @@ def _close(ledger: Ledger, call: CloseChannel) -> Ledger:
     channel_id, account = _funded(ledger, call.terms, call.deposited, call.withdrawn)
     state = call.shown.state
     if state.version != VERSION_FINAL or state.claims_root != hashes.NO_CLAIMS:
-        _revert(Reason.WRONG_HASH)
+        revert(Reason.WRONG_HASH)
     _check_shown(ledger, channel_id, call.terms, call.shown)
     _check_balances(state.balances_hash, call.holdings, call.salt)
     return _finish(ledger, channel_id, account, VERSION_FINAL, call.holdings, Progress())
@@ -228,44 +175,44 @@ def _challenge(ledger: Ledger, call: ChallengeState, time: UnixSeconds) -> Ledge
     channel_id, account = _opened(ledger, call.terms)
     state = call.shown.state
     if account.contest is not None:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     if time > call.valid_until:
-        _revert(Reason.EXPIRED)
+        revert(Reason.EXPIRED)
     if not 0 <= call.challenger < len(call.terms.participants):
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
     digest = hashes.challenge_digest(ledger.separator, channel_id, state.version, call.valid_until)
     if not signed_by(digest, call.signature, call.terms.participants[call.challenger]):
-        _revert(Reason.WRONG_SIGNER)
+        revert(Reason.WRONG_SIGNER)
     if state.version != 0:
         _check_shown(ledger, channel_id, call.terms, call.shown)
     elif call.shown.signatures or (state.balances_hash, state.claims_root) != (ZERO_HASH, ZERO_HASH):
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
     deadline = UnixSeconds(min(time + call.terms.challenge_period_s, _TIME_MAX))
     contest = Contest(deadline, state.version, call.challenger, state.balances_hash, state.claims_root)
-    return _with_account(ledger, channel_id, msgspec.structs.replace(account, contest=contest))
+    return with_account(ledger, channel_id, msgspec.structs.replace(account, contest=contest))
 
 
 def _respond(ledger: Ledger, call: RespondState, time: UnixSeconds) -> Ledger:
     channel_id, account = _opened(ledger, call.terms)
     state, contest = call.shown.state, account.contest
     if contest is None:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     if time >= contest.deadline:
-        _revert(Reason.EXPIRED)
+        revert(Reason.EXPIRED)
     if state.version <= contest.version:
-        _revert(Reason.STALE_VERSION)
+        revert(Reason.STALE_VERSION)
     _check_shown(ledger, channel_id, call.terms, call.shown)
     newer = Contest(contest.deadline, state.version, contest.challenger, state.balances_hash, state.claims_root)
-    return _with_account(ledger, channel_id, msgspec.structs.replace(account, contest=newer))
+    return with_account(ledger, channel_id, msgspec.structs.replace(account, contest=newer))
 
 
 def _settle(ledger: Ledger, call: SettleClaims, time: UnixSeconds) -> Ledger:
     channel_id, account = _funded(ledger, call.terms, call.deposited, call.withdrawn)
     contest = account.contest
     if contest is None:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     if time < contest.deadline:
-        _revert(Reason.NOT_YET)
+        revert(Reason.NOT_YET)
     _check_settlement(contest, call)
     cells = len(account.deposited)
     deltas = list(contest.progress.deltas) or [0] * cells
@@ -274,7 +221,7 @@ def _settle(ledger: Ledger, call: SettleClaims, time: UnixSeconds) -> Ledger:
     for claim in call.claims[contest.progress.cursor : call.upto]:
         move = outcome(claim, ledger.reports)
         if isinstance(move, Reason):
-            _revert(move)
+            revert(move)
         if 0 <= move.long < seats and 0 <= move.short < seats:
             deltas[move.long * assets + call.terms.settlement] += move.amount
             deltas[move.short * assets + call.terms.settlement] -= move.amount
@@ -283,8 +230,8 @@ def _settle(ledger: Ledger, call: SettleClaims, time: UnixSeconds) -> Ledger:
     if is_last:
         return _finish(ledger, channel_id, account, contest.version, call.holdings, walked)
     due = amount_due(account.terms, account.deposited, account.withdrawn, call.holdings, walked, is_last=False)
-    moved = msgspec.structs.replace(account, contest=msgspec.structs.replace(contest, progress=walked))
-    return _paid(ledger, channel_id, moved, due)
+    walking = msgspec.structs.replace(account, contest=msgspec.structs.replace(contest, progress=walked))
+    return _paid(ledger, channel_id, walking, due)
 
 
 def _check_settlement(contest: Contest, call: SettleClaims) -> None:
@@ -292,16 +239,16 @@ def _check_settlement(contest: Contest, call: SettleClaims) -> None:
     leaves = tuple(hashes.leaf(claim, call.secret) for claim in call.claims)
     if contest.version == 0:
         if call.claims or any(holding != Holding() for holding in call.holdings):
-            _revert(Reason.WRONG_HASH)
+            revert(Reason.WRONG_HASH)
     else:
         _check_balances(contest.balances_hash, call.holdings, call.salt)
         if hashes.claims_root(leaves, call.mark_time) != contest.claims_root:
-            _revert(Reason.WRONG_HASH)
+            revert(Reason.WRONG_HASH)
     shown, kept = call.progress, contest.progress
     if (shown.cursor, shown.deltas, shown.escrow) != (kept.cursor, kept.deltas, kept.escrow):
-        _revert(Reason.WRONG_HASH)
+        revert(Reason.WRONG_HASH)
     if not kept.cursor <= call.upto <= len(call.claims):
-        _revert(Reason.MALFORMED)
+        revert(Reason.MALFORMED)
 
 
 def _finish(
@@ -324,17 +271,17 @@ def _finish(
 def _register(ledger: Ledger, call: RegisterReport) -> Ledger:
     quorum = ledger.oracles.get(call.oracle)
     if quorum is None:
-        _revert(Reason.UNKNOWN_INSTRUMENT)
+        revert(Reason.UNKNOWN_INSTRUMENT)
     key = (call.oracle, call.feed, call.time)
     if key in ledger.reports:
-        _revert(Reason.EXISTS)
+        revert(Reason.EXISTS)
     report = Settlement(call.feed, call.time, Price(call.price), call.is_void)
     signed = SignedReport(call.oracle, report, call.signers, call.signatures)
     separator = oracle_domain(ledger.chain_id, call.oracle).separator()
     try:
         verify_report(signed, quorum.signers, quorum.threshold, separator)
     except PeerFault as fault:
-        _revert(fault.reason, fault.detail)
+        revert(fault.reason, fault.detail)
     return msgspec.structs.replace(ledger, reports={**ledger.reports, key: Report(report.price, report.is_void)})
 
 
@@ -345,7 +292,7 @@ def _opened(ledger: Ledger, terms: Terms) -> tuple[ChannelId, Account]:
     channel_id = hashes.channel_id(ledger.separator, terms)
     account = ledger.accounts.get(channel_id)
     if account is None or account.is_closed:
-        _revert(Reason.WRONG_PHASE)
+        revert(Reason.WRONG_PHASE)
     return channel_id, account
 
 
@@ -354,31 +301,27 @@ def _funded(
 ) -> tuple[ChannelId, Account]:
     channel_id, account = _opened(ledger, terms)
     if (account.deposited, account.withdrawn) != (deposited, withdrawn):
-        _revert(Reason.WRONG_HASH)
+        revert(Reason.WRONG_HASH)
     return channel_id, account
 
 
 def _check_signed(digest: Hash, signers: tuple[Address, ...], signatures: tuple[Signature, ...]) -> None:
     if len(signatures) != len(signers):
-        _revert(Reason.WRONG_SIGNER)
+        revert(Reason.WRONG_SIGNER)
     for signer, signature in zip(signers, signatures, strict=True):
         if not signed_by(digest, signature, signer):
-            _revert(Reason.WRONG_SIGNER)
+            revert(Reason.WRONG_SIGNER)
 
 
 def _check_shown(ledger: Ledger, channel_id: ChannelId, terms: Terms, shown: Shown) -> None:
     if shown.state.channel_id != channel_id:
-        _revert(Reason.WRONG_SIGNER)
+        revert(Reason.WRONG_SIGNER)
     _check_signed(hashes.state_digest(ledger.separator, shown.state), terms.participants, shown.signatures)
 
 
 def _check_balances(balances_hash: Hash, holdings: tuple[Holding, ...], salt: Hash) -> None:
     if hashes.balances_hash(holdings, salt) != balances_hash:
-        _revert(Reason.WRONG_HASH)
-
-
-def _with_account(ledger: Ledger, channel_id: ChannelId, account: Account) -> Ledger:
-    return msgspec.structs.replace(ledger, accounts={**ledger.accounts, channel_id: account})
+        revert(Reason.WRONG_HASH)
 
 
 def _paid(ledger: Ledger, channel_id: ChannelId, account: Account, due: list[int]) -> Ledger:
@@ -387,15 +330,4 @@ def _paid(ledger: Ledger, channel_id: ChannelId, account: Account, due: list[int
     assets = len(terms.assets)
     moves = [(terms.assets[cell % assets], terms.payouts[cell // assets], amount) for cell, amount in enumerate(due)]
     totals = tuple(Amount(old + amount) for old, amount in zip(account.withdrawn, due, strict=True))
-    return _with_account(_moved(ledger, moves), channel_id, msgspec.structs.replace(account, withdrawn=totals))
-
-
-def _moved(ledger: Ledger, moves: list[tuple[Address, Address, int]]) -> Ledger:
-    """Move tokens between the contract and owners: positive amounts out of it, negative ones in."""
-    tokens = dict(ledger.tokens)
-    for asset, owner, amount in moves:
-        tokens[asset, owner] = tokens.get((asset, owner), 0) + amount
-        tokens[asset, ledger.contract] = tokens.get((asset, ledger.contract), 0) - amount
-        if tokens[asset, owner] < 0 or tokens[asset, ledger.contract] < 0:
-            _revert(Reason.INSUFFICIENT)
-    return msgspec.structs.replace(ledger, tokens=tokens)
+    return with_account(moved(ledger, moves), channel_id, msgspec.structs.replace(account, withdrawn=totals))

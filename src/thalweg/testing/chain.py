@@ -23,9 +23,10 @@ from thalweg.channel.onchain import (
     SettleClaims,
     View,
 )
-from thalweg.testing.adjudicator import Ledger, Reverted, execute
+from thalweg.testing.adjudicator import execute
 from thalweg.testing.clock import Timeline
 from thalweg.testing.faults import Faults, strikes
+from thalweg.testing.ledger import Ledger, Reverted
 from thalweg.units import Address, BlockNumber, ChannelId, UnixSeconds
 
 BLOCK_MS: Final = 4_000

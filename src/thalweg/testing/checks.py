@@ -10,7 +10,7 @@ from thalweg.channel.terms import Terms
 from thalweg.errors import InvariantBroken
 from thalweg.instruments.payoff import payoff_amount
 from thalweg.instruments.terms import Payoff, unknot
-from thalweg.testing.adjudicator import Account, Ledger
+from thalweg.testing.ledger import Account, Ledger
 from thalweg.testing.participant import Participant
 from thalweg.testing.resolution import settlement_price
 from thalweg.units import PRICE_MAX, ChannelId, Hash, Price, UnixSeconds, Version

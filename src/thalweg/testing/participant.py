@@ -12,11 +12,11 @@ from thalweg.errors import InvariantBroken, UserFault
 from thalweg.node.engine import Engine, replay
 from thalweg.node.ports import Signer
 from thalweg.node.state import Identity, Node, snapshot
-from thalweg.testing.adjudicator import Ledger
 from thalweg.testing.chain import ChainPort, SimChain
 from thalweg.testing.clock import SimClock, Timeline
 from thalweg.testing.disk import Crash, SimDisk, SimJournal, SimSigner
 from thalweg.testing.keys import key_of
+from thalweg.testing.ledger import Ledger
 from thalweg.testing.network import SimNetwork
 from thalweg.units import Address, ChannelId, UnixSeconds, Version
 

@@ -19,11 +19,11 @@ from thalweg.codec import Domain
 from thalweg.crypto import keccak
 from thalweg.errors import InvariantBroken, UserFault
 from thalweg.testing import users
-from thalweg.testing.adjudicator import Ledger, Quorum
 from thalweg.testing.chain import SimChain
 from thalweg.testing.checks import Watchdog, check_tokens
 from thalweg.testing.clock import Timeline
 from thalweg.testing.faults import Faults, draw_faults, strikes
+from thalweg.testing.ledger import Ledger, Quorum
 from thalweg.testing.mallory import Mallory
 from thalweg.testing.network import SimNetwork
 from thalweg.testing.oracle import SimOracle
