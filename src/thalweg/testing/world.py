@@ -230,7 +230,8 @@ class World:
         self.chain.heal()
         self._troubles.heal()
         if self.mallory:
-            self.mallory.repent(is_gone=self._rng.randrange(2) == 0)
+            # who lost his disk needs somebody to show him the states he forgot: then she stays
+            self.mallory.repent(is_gone=not self.watchdog.restored and self._rng.randrange(2) == 0)
 
     def _finish_up(self) -> None:
         """Have users bring everything to an end: open if nothing ever was, resume what was restored, and close."""
