@@ -3,13 +3,14 @@
 Synchronous and without threads, so that production and the simulator run the very same code. Whoever owns it calls
 `receive` with what happened and `pump` soon after; everything received in between shares one commit. No effect runs
 before the events that led to it are durable. The two signing events are the exception that needs no waiting: after a
-crash the same effect gives the same signature again (RFC 6979, and the signer's own mark).
+crash the same effect gives the same signature again (RFC 6979, and the signer's own mark). What they lead to beyond
+words waits for the disk like everything else. An event that changes nothing is not written down.
 """
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -37,7 +38,7 @@ from thalweg.channel.events import (
     StateSigned,
     TimerFired,
 )
-from thalweg.channel.messages import DETAIL_MAX, Goodbye, Hello, Message
+from thalweg.channel.messages import DETAIL_MAX, Goodbye, Hello, Message, StateCountersigned, StateProposed
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.node.ports import Chain, Clock, Journal, Network, Signer, Wallet
 from thalweg.node.state import Node, restore, snapshot
@@ -47,28 +48,64 @@ from thalweg.units import ChannelId, UnixSeconds
 INBOX_MAX: Final = 16_384
 GROUP_MAX: Final = 512  # events that share one commit
 ENTRIES_MAX: Final = 20_000  # in the journal before it is compacted
+ENTRIES_BYTES_MAX: Final = 64 * 2**20  # the same, in bytes
 
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_event = msgspec.json.Decoder(AnyEvent).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def replay(journal: Journal, empty: Node) -> tuple[Node, int]:
-    """Return the node as the journal tells it, and how many entries follow its snapshot.
+class Tail(NamedTuple):
+    """What follows the newest snapshot of a journal."""
+
+    entries: int = 0
+    size_bytes: int = 0
+
+    def plus(self, entries: Iterable[bytes]) -> "Tail":
+        """Return the tail with more entries."""
+        sizes = [len(entry) for entry in entries]
+        return Tail(self.entries + len(sizes), self.size_bytes + sum(sizes))
+
+
+def replay(journal: Journal, empty: Node) -> tuple[Node, Tail]:
+    """Return the node as the journal tells it, and what follows the journal's snapshot.
 
     Raises:
         InvariantBroken: an entry does not fit: the journal is of another version, or not ours.
     """
     data = journal.snapshot()
     node = empty if data is None else restore(data)
-    count = 0
+    tail = Tail()
     for entry in journal.entries():
         try:
             node = step(node, _decode_event(entry)).node
         except (msgspec.DecodeError, PeerFault, UserFault) as error:
-            raise InvariantBroken(f"journal entry {count} after the snapshot cannot be replayed: {error}") from error
-        count += 1
-    return node, count
+            where = f"journal entry {tail.entries} after the snapshot"
+            raise InvariantBroken(f"{where} cannot be replayed: {error}") from error
+        tail = tail.plus([entry])
+    return node, tail
+
+
+def _entry(event: AnyEvent) -> bytes:
+    """Return an event as the journal keeps it.
+
+    Raises:
+        UserFault: MALFORMED, for what could not be read back: the caller left a member's limits.
+    """
+    entry = _encode(event)
+    if not isinstance(event, MessageReceived):  # that was decoded just now
+        try:
+            _decode_event(entry)
+        except msgspec.DecodeError as error:
+            raise UserFault(Reason.MALFORMED, str(error)) from error
+    return entry
+
+
+def _only_tells(effect: Effect) -> bool:
+    """Say whether an effect does no more than tell of a signature that could be had again."""
+    if isinstance(effect, SendMessage):
+        return isinstance(effect.message, StateProposed | StateCountersigned)
+    return isinstance(effect, Notify | SetTimer)
 
 
 def _brief(message: Message) -> Message:
@@ -81,7 +118,7 @@ def _brief(message: Message) -> Message:
 class Engine:
     """One node, alive. `notify` is called with every notice, after what it tells is durable.
 
-    `entries_max` is how many entries the journal may hold before it is compacted.
+    The journal is compacted when it holds `entries_max` entries, or `bytes_max` bytes of them.
     """
 
     def __init__(
@@ -95,9 +132,10 @@ class Engine:
         clock: Clock,
         notify: Callable[[Notify], None],
         entries_max: int = ENTRIES_MAX,
+        bytes_max: int = ENTRIES_BYTES_MAX,
     ) -> None:
-        self.node, self._entries = replay(journal, empty)
-        self._entries_max = entries_max
+        self.node, self._tail = replay(journal, empty)
+        self._tail_max = Tail(entries_max, bytes_max)
         self._journal = journal
         self._signer = signer
         self._wallet = wallet
@@ -185,7 +223,8 @@ class Engine:
         entries: list[bytes] = []
         for event in events:
             try:
-                self.node, more = step(self.node, event)
+                after, more = step(self.node, event)
+                entry = b"" if after is self.node else _entry(event)
             except PeerFault as fault:
                 self._blame(event, fault)
                 continue
@@ -193,7 +232,9 @@ class Engine:
                 if blame_user:
                     raise
                 continue
-            entries.append(_encode(event))
+            self.node = after
+            if entry:
+                entries.append(entry)
             effects.extend(more)
         if entries:
             self._append(entries)
@@ -208,10 +249,10 @@ class Engine:
         unsaved, self._unsaved = self._unsaved, []
         self._unsaved_states.clear()
         self._journal.append(unsaved + entries)
-        self._entries += len(unsaved) + len(entries)
-        if self._entries >= self._entries_max:
+        self._tail = self._tail.plus(unsaved + entries)
+        if self._tail.entries >= self._tail_max.entries or self._tail.size_bytes >= self._tail_max.size_bytes:
             self._journal.compact(snapshot(self.node))
-            self._entries = 0
+            self._tail = Tail()
 
     def _run(self, effects: Iterable[Effect]) -> None:
         """Perform effects in order; what the signer answers is stepped at once, and its effects wait their turn.
@@ -225,9 +266,22 @@ class Engine:
                 continue
             if not isinstance(answer, DERIVABLE):
                 raise InvariantBroken(f"{type(answer).__name__} came back from an effect but cannot be derived again")
-            self.node, more = step(self.node, answer)
-            self._unsaved.append(_encode(answer))
-            work.extend(more)
+            work.extend(self._derive(answer))
+
+    def _derive(self, answer: AnyEvent) -> tuple[Effect, ...]:
+        """Step an answer that could be had again; return what it leads to.
+
+        What changed is saved at once if it leads to more than saying what was signed: a state that only this answer
+        brought about, an operation's number, a transaction's tag must not be forgotten and used again.
+        """
+        after, effects = step(self.node, answer)
+        if after is self.node:
+            return effects
+        self.node = after
+        self._unsaved.append(_encode(answer))
+        if not all(map(_only_tells, effects)):
+            self.save()
+        return effects
 
     def _perform(self, effect: Effect) -> AnyEvent | None:
         match effect:

@@ -24,6 +24,7 @@ from thalweg.channel.events import (
     OpenRequested,
     ReportReceived,
     Started,
+    StateSigned,
     TimerFired,
 )
 from thalweg.channel.messages import (
@@ -248,6 +249,8 @@ def _progress(node: Node, result: Progress, now: UnixSeconds, over: ChannelId | 
 def _on_channel(node: Node, channel_id: ChannelId, event: AnyEvent) -> Step:
     channel = node.channels.get(channel_id)
     if channel is None:
+        if isinstance(event, DigestSigned | StateSigned):
+            return Step(node)  # it was forgotten while the signer was at it
         raise UserFault(Reason.UNKNOWN_CHANNEL, f"no channel {channel_id.hex()[:16]} here")
     after, effects = channels.step(channel, event)
     if after is channel:
