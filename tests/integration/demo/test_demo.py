@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,10 @@ import pytest
 SNAPSHOTS = Path(__file__).parents[4] / "shared" / "data" / "option-chain"
 PATIENCE_S = 150.0
 _POLL_S = 0.05
+
+
+ANVIL_INSTALLED = Path(__file__).parents[1] / "chain/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
+ANVIL = os.environ.get("ANVIL") or (str(ANVIL_INSTALLED) if ANVIL_INSTALLED.exists() else shutil.which("anvil"))
 
 
 def start(*arguments: str, temporary: Path) -> "subprocess.Popen[str]":
@@ -121,6 +127,27 @@ def test_the_show_is_priced_from_a_real_option_chain(temporary: Path) -> None:
     snapshot = sorted(SNAPSHOTS.glob("*.csv.gz"))[0]
     told = play(temporary, "--market", str(snapshot))
     assert snapshot.name.removesuffix(".csv.gz") in told["market"]
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ANVIL is None, reason="anvil is not installed; `make anvil` installs it")
+def test_the_show_goes_on_another_chain_too(temporary: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    anvil = subprocess.Popen([str(ANVIL), "--port", str(port), "--silent"])
+    try:
+        until("anvil listening", lambda: _answers(port))
+        told = play(temporary, "--scenario", "vanish", "--rpc", f"http://127.0.0.1:{port}")
+        assert "resolve" in told["gas"]
+    finally:
+        anvil.terminate()
+        anvil.wait()
 
 
 @pytest.mark.slow

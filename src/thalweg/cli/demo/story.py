@@ -31,6 +31,7 @@ _MARGIN_PPM: Final = 5_000  # what alice gives away on the model's price, so tha
 _PPM: Final = 1_000_000
 _SPREAD_PERCENT: Final = 30  # of a deposit, that a position may lock up
 _PUT_PERCENT: Final = 75
+_LOT: Final = 5  # hundredths of a contract: premiums come out in whole cents
 _SPREAD_MAX: Final = 200  # hundredths of a contract
 
 Leg = tuple[str, str, int, bool]  # "buy" or "sell", quantity, strike, is it a call
@@ -105,8 +106,8 @@ class Story:
         apart = max(1, round(deviation / _STRIKE_STEP)) * _STRIKE_STEP
         low, high = middle - apart, middle + apart
         spread = format_decimal(min(_SPREAD_MAX, DEPOSIT * _SPREAD_PERCENT // apart), 2)
-        put = DEPOSIT * _PUT_PERCENT // low
-        back = put * 2 // 5
+        put = DEPOSIT * _PUT_PERCENT // low // _LOT * _LOT
+        back = put * 2 // 5 // _LOT * _LOT
         with self.screen.phase("Trades") as phase:
             phase.say("alice offers, bob's node compares with its own model")
             await self._deal("a call spread", (("buy", spread, middle, True), ("sell", spread, high, True)))
