@@ -44,7 +44,7 @@ bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, rep
 	$(BIN)/python -m bench.channel
 
 artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/artefacts
-	$(BIN)/python -m thalweg.contracts.build
+	$(BIN)/python -m thalweg.contracts
 
 anvil: ## A second EVM for the chain adapter's tests (needs npm)
 	cd tests/integration/chain/anvil && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -232,9 +232,11 @@ def withdraw(
 ):
     """
     @notice Pay what an agreed state says has been withdrawn and has not been paid; the channel goes on.
+    @dev The floor stays where it is. Raising it would let the last to sign a state, who alone holds it, take from the
+         others the only states they can show; and the totals already make older states harmless.
     @param terms The channel's terms.
     @param totals The channel's totals.
-    @param version The state's version: from now on no lower one can be shown.
+    @param version The state's version.
     @param holdings The state's holdings.
     @param salt The salt of its balances.
     @param claims_root Its claims.
@@ -245,7 +247,7 @@ def withdraw(
     refusals._unless_newer(convert(version, uint256) >= ledger._floor(word))
     self._check_state(channel, version, messages._balances(holdings, salt), claims_root, terms.participants, signed)
     due: DynArray[uint256, messages.CELLS_MAX] = cells._withdrawal(len(terms.assets), totals, holdings)
-    ledger.funding[channel] = ledger._open_word(version, ledger._totals_hash(ledger._sum(totals, due)))
+    ledger.funding[channel] = (word & ~ledger.TOTALS_MASK) | ledger._totals_hash(ledger._sum(totals, due))
     log Withdrawn(channel=channel, version=version, paid=due)
     payments._pay_out(terms.payouts, terms.assets, due)
 
