@@ -4,14 +4,16 @@ The chain adapter reports *views*, not differences: a reorganisation is simply a
 Every view comes twice: at the head (react to it) and final (credit money by it).
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from thalweg.channel.claims import Claim
 from thalweg.channel.sheet import ChannelState, Holding
 from thalweg.channel.terms import Terms
-from thalweg.units import Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version, WireTime
+from thalweg.units import AMOUNT_MAX, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds, Version, WireTime
+
+PERMIT_BYTES: Final = (0, 64)
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +47,21 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deposited: tuple[Amount, ...] = ()
     withdrawn: tuple[Amount, ...] = ()
     dispute: Dispute | None = None
+
+
+def fits(view: View, terms: Terms) -> bool:
+    """Say whether a view can be one of a channel of these terms; before it is opened, nothing need be said of it."""
+    cells, dispute = len(terms.participants) * len(terms.assets), view.dispute
+    sizes = {len(view.deposited), len(view.withdrawn)}
+    if sizes != {cells} and (view.opened or sizes != {0}):
+        return False
+    if not all(0 <= total <= AMOUNT_MAX for total in (*view.deposited, *view.withdrawn)):
+        return False
+    return dispute is None or (
+        view.opened
+        and 0 <= dispute.challenger < len(terms.participants)
+        and {len(dispute.progress.deltas), len(dispute.progress.escrow)} <= {0, cells}
+    )
 
 
 class Pull(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):

@@ -9,7 +9,8 @@ from thalweg.channel.state import Channel
 from thalweg.units import Address, ChannelId, Hash
 
 CHANNELS_MAX: Final = 100_000
-OPENINGS_MAX: Final = 64
+OPENINGS_MAX: Final = 64  # proposed by others; as many of my own
+OPENINGS_OF_PEER_MAX: Final = 4
 PEERS_MAX: Final = 4096
 FEATURES: Final = frozenset({"channel/1"})
 

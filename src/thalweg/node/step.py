@@ -36,14 +36,23 @@ from thalweg.channel.messages import (
     Hello,
     Synced,
 )
-from thalweg.channel.onchain import BlockObserved, CallSettled, ChannelObserved
+from thalweg.channel.onchain import PERMIT_BYTES, BlockObserved, CallSettled, ChannelObserved, fits
 from thalweg.channel.opening import Opening, Progress
-from thalweg.channel.state import Channel, Phase, phase
+from thalweg.channel.state import SEQUENCER, Channel, Phase, phase
 from thalweg.channel.timing import alarm, is_forlorn
 from thalweg.crypto import signed_by
-from thalweg.errors import PeerFault, Reason, UserFault
-from thalweg.node.state import CHANNELS_MAX, FEATURES, OPENINGS_MAX, PEERS_MAX, Node, Peer
-from thalweg.units import Address, ChannelId, Hash, UnixSeconds
+from thalweg.errors import PeerFault, Reason, RuleBroken, UserFault, blame
+from thalweg.node.state import (
+    CHANNELS_MAX,
+    FEATURES,
+    OPENINGS_MAX,
+    OPENINGS_OF_PEER_MAX,
+    PEERS_MAX,
+    Identity,
+    Node,
+    Peer,
+)
+from thalweg.units import Address, ChannelId, UnixSeconds
 
 
 class Step(NamedTuple):
@@ -60,11 +69,18 @@ def step(node: Node, event: AnyEvent) -> Step:
         PeerFault: the peer broke a rule; nothing changed.
         UserFault: the user asked for what cannot be; nothing changed.
     """
+    try:
+        return _dispatch(node, event)
+    except RuleBroken as broken:
+        raise blame(broken, peer=isinstance(event, MessageReceived)) from broken
+
+
+def _dispatch(node: Node, event: AnyEvent) -> Step:
     match event:
         case MessageReceived():
             return _on_message(node, event)
         case LinkUp():
-            return Step(node, (SignDigest(ChannelId(b""), f"hello/{event.peer.hex()}", _binding(node)),))
+            return _on_link_up(node, event)
         case LinkDown():
             return _on_link_down(node, event)
         case DigestSigned(channel_id=b""):
@@ -74,8 +90,7 @@ def step(node: Node, event: AnyEvent) -> Step:
         case ReportReceived() | Started():
             return _on_all(node, event)
         case OpenRequested():
-            _check_room(node, event.now)
-            return _progress(node, opening.propose(event, node.identity.separator, node.identity.address), event.now)
+            return _on_requested(node, event)
         case AcceptRequested() | DeclineRequested() | FundingAuthorized():
             return _on_opening(node, event)
         case TimerFired():
@@ -87,9 +102,14 @@ def step(node: Node, event: AnyEvent) -> Step:
 # --- links ----------------------------------------------------------------------------------------------------------
 
 
-def _binding(node: Node) -> Hash:
-    me = node.identity
-    return hashes.binding_digest(me.separator, me.peer, me.payout, me.payer)
+def _on_link_up(node: Node, event: LinkUp) -> Step:
+    """Greet; whoever was up before is so again once he has greeted on this link."""
+    known, me = node.peers.get(event.peer), node.identity
+    if known is not None and known.up:
+        again = msgspec.structs.replace(known, up=False)
+        node = msgspec.structs.replace(node, peers={**node.peers, event.peer: again})
+    binding = hashes.binding_digest(me.separator, me.peer, me.payout, me.payer)
+    return Step(node, (SignDigest(ChannelId(b""), f"hello/{event.peer.hex()}", binding),))
 
 
 def _greet(node: Node, event: DigestSigned) -> Step:
@@ -109,9 +129,10 @@ def _greet(node: Node, event: DigestSigned) -> Step:
 
 
 def _on_hello(node: Node, peer: bytes, hello: Hello, event: MessageReceived) -> Step:
-    _check_hello(node, peer, hello)
+    _check_hello(node, hello, peer)
+    peers = _room_for(node, peer)
     known = msgspec.structs.replace(
-        node, peers={**node.peers, peer: Peer(hello.address, hello.payout, hello.payer, up=True)}
+        node, peers={**peers, peer: Peer(hello.address, hello.payout, hello.payer, up=True)}
     )
     effects: list[Effect] = [Notify(Topic.PEER_UP, detail=peer.hex())]
     for item in node.openings.values():
@@ -121,7 +142,7 @@ def _on_hello(node: Node, peer: bytes, hello: Hello, event: MessageReceived) -> 
     return Step(result.node, (*effects, *result.effects))
 
 
-def _check_hello(node: Node, peer: bytes, hello: Hello) -> None:
+def _check_hello(node: Node, hello: Hello, peer: bytes) -> None:
     me = node.identity
     if hello.wire_version != WIRE_VERSION:
         raise PeerFault(Reason.UNKNOWN_FEATURE, f"wire version {hello.wire_version}; this node speaks {WIRE_VERSION}")
@@ -135,8 +156,23 @@ def _check_hello(node: Node, peer: bytes, hello: Hello) -> None:
     bound = hashes.binding_digest(me.separator, peer, hello.payout, hello.payer)
     if not signed_by(bound, hello.binding, hello.address):
         raise PeerFault(Reason.WRONG_SIGNER, "the channel key did not sign this network key")
-    if len(node.peers) >= PEERS_MAX and peer not in node.peers:
-        raise PeerFault(Reason.LIMIT, f"this node knows {PEERS_MAX} peers already")
+
+
+def _room_for(node: Node, peer: bytes) -> dict[bytes, Peer]:
+    """Return the known peers with room for one more: where they are too many, strangers that are gone are forgotten."""
+    if peer in node.peers or len(node.peers) < PEERS_MAX:
+        return node.peers
+    needed = {other for channel in node.channels.values() for other in channel.peers}
+    needed.update(other for item in node.openings.values() for other in item.peers)
+    kept = {key: known for key, known in node.peers.items() if known.up or key in needed}
+    if len(kept) >= PEERS_MAX:
+        raise PeerFault(Reason.LIMIT, f"this node is linked to {PEERS_MAX} peers already, or needs them")
+    return kept
+
+
+def _is_up(node: Node, peer: bytes) -> bool:
+    known = node.peers.get(peer)
+    return known is not None and known.up
 
 
 def _on_link_down(node: Node, event: LinkDown) -> Step:
@@ -155,23 +191,16 @@ def _on_link_down(node: Node, event: LinkDown) -> Step:
 def _on_message(node: Node, event: MessageReceived) -> Step:
     peer, message = event.peer, event.message
     if isinstance(message, Hello):
-        return _on_hello(node, peer, message, event)
+        return Step(node) if _is_up(node, peer) else _on_hello(node, peer, message, event)
     if isinstance(message, Goodbye):
         return Step(node, (Notify(Topic.PEER_DOWN, detail=f"{peer.hex()} {message.detail}", reason=message.reason),))
-    greeted = node.peers.get(peer)
-    if greeted is None or not greeted.up:
+    if not _is_up(node, peer):
         raise PeerFault(Reason.OUT_OF_ORDER, "say hello first")
     match message:
         case ChannelProposed():
             return _on_proposed(node, peer, message, event.now)
-        case ChannelAccepted():
-            item = _opening(node, message.channel_id)
-            return Step(node) if item is None else _progress(node, opening.on_accepted(item, peer, message), event.now)
-        case ChannelDeclined():
-            item = _opening(node, message.channel_id)
-            if item is None:
-                return Step(node)
-            return _progress(node, opening.on_declined(item, peer, message), event.now, over=item.id)
+        case ChannelAccepted() | ChannelDeclined():
+            return _on_answer(node, peer, message, event.now)
         case Synced(channel_id=unknown) if unknown not in node.channels:
             return Step(node)  # the other side is ahead of me, or remembers what I have lost
         case _:
@@ -183,29 +212,71 @@ def _on_message(node: Node, event: MessageReceived) -> Step:
 # --- openings -------------------------------------------------------------------------------------------------------
 
 
-def _check_room(node: Node, now: UnixSeconds) -> None:
+def _on_requested(node: Node, event: OpenRequested) -> Step:
+    """Propose a channel; what others propose never takes the room that my own openings need."""
+    _check_room(node, node.identity.peer, OPENINGS_MAX, event.now)
+    result = opening.propose(event, node.identity.separator, node.identity.address)
+    if result.opening is not None:
+        _check_mine(node.identity, result.opening)
+    return _progress(node, result, event.now)
+
+
+def _check_room(node: Node, proposer: bytes, most: int, now: UnixSeconds) -> None:
+    """Check that there is room for one more opening by this proposer, of whom I bear `most`.
+
+    Raises:
+        RuleBroken: LIMIT.
+    """
     live = [item for item in node.openings.values() if item.deadline >= now]
-    if len(live) >= OPENINGS_MAX or len(node.channels) >= CHANNELS_MAX:
-        raise UserFault(Reason.LIMIT, f"{len(live)} openings are under way and {len(node.channels)} channels known")
+    his = sum(item.peers[SEQUENCER] == proposer for item in live)
+    foreign = sum(item.peers[SEQUENCER] != node.identity.peer for item in live)
+    is_full = proposer != node.identity.peer and foreign >= OPENINGS_MAX
+    if his >= most or is_full or len(node.channels) >= CHANNELS_MAX:
+        raise RuleBroken(
+            Reason.LIMIT, f"{his} openings by the same node and {foreign} by others are under way: let some run out"
+        )
+
+
+def _check_mine(me: Identity, item: Opening) -> None:
+    """Check that an opening names me as I named myself: it pays me, out of my wallet, and speaks with me.
+
+    Raises:
+        RuleBroken: WRONG_SIGNER, naming the member.
+    """
+    named = {"payouts": item.terms.payouts, "payers": item.payers, "peers": item.peers}
+    for (name, members), own in zip(named.items(), (me.payout, me.payer, me.peer), strict=True):
+        if members[item.seat] != own:
+            detail = f"{name}[{item.seat}] is 0x{members[item.seat].hex()}, mine is 0x{own.hex()}"
+            raise RuleBroken(Reason.WRONG_SIGNER, detail)
 
 
 def _on_proposed(node: Node, peer: bytes, message: ChannelProposed, now: UnixSeconds) -> Step:
-    try:
-        _check_room(node, now)
-    except UserFault as full:
-        raise PeerFault(full.reason, full.detail) from full
     result = opening.on_proposed(message, peer, node.identity.separator, node.identity.address, now)
     new = result.opening
     if new is not None and new.id in node.openings:
         return Step(node, opening.accepted(node.openings[new.id]))
     if new is not None and new.id in node.channels:
         return Step(node)
+    if new is not None:
+        _check_room(node, peer, OPENINGS_OF_PEER_MAX, now)
+        _check_mine(node.identity, new)
     if new is not None and any(
         seat != new.seat and _address_of(node, other) != new.terms.participants[seat]
         for seat, other in enumerate(new.peers)
     ):
         raise PeerFault(Reason.WRONG_SIGNER, "a participant's key is not the one his peer showed me")
     return _progress(node, result, now)
+
+
+def _on_answer(node: Node, peer: bytes, message: ChannelAccepted | ChannelDeclined, now: UnixSeconds) -> Step:
+    item = _opening(node, message.channel_id)
+    if item is None:
+        return Step(node)
+    if isinstance(message, ChannelDeclined):
+        return _progress(node, opening.on_declined(item, peer, message), now, over=item.id)
+    if any(len(pull.signature) not in PERMIT_BYTES for pull in message.pulls):
+        raise PeerFault(Reason.MALFORMED, f"a permit's signature has one of {PERMIT_BYTES} bytes")
+    return _progress(node, opening.on_accepted(item, peer, message), now)
 
 
 def _address_of(node: Node, peer: bytes) -> Address | None:
@@ -237,10 +308,11 @@ def _progress(node: Node, result: Progress, now: UnixSeconds, over: ChannelId | 
     openings = {key: item for key, item in node.openings.items() if item.deadline >= now and key != over}
     if result.opening is not None:
         openings[result.opening.id] = result.opening
-    channels = node.channels
-    if result.channel is not None:
-        channels = {**channels, result.channel.id: result.channel}
-    return Step(msgspec.structs.replace(node, openings=openings, channels=channels), result.effects)
+    if result.channel is None:
+        return Step(msgspec.structs.replace(node, openings=openings), result.effects)
+    new = result.channel
+    after = msgspec.structs.replace(node, openings=openings, channels={**node.channels, new.id: new})
+    return Step(after, (*result.effects, SetTimer(new.id, alarm(new))))
 
 
 # --- channels -------------------------------------------------------------------------------------------------------
@@ -289,8 +361,11 @@ def _on_chain(node: Node, event: ChainReported) -> Step:
     match event.event:
         case BlockObserved():
             return Step(node)
-        case ChannelObserved(channel_id=channel_id):
-            return _on_channel(node, channel_id, event) if channel_id in node.channels else Step(node)
+        case ChannelObserved() as seen:
+            channel = node.channels.get(seen.channel_id)
+            if channel is None or not (fits(seen.head, channel.terms) and fits(seen.final, channel.terms)):
+                return Step(node)  # not mine, or a view that no such channel can have: the endpoint lies
+            return _on_channel(node, seen.channel_id, event)
         case CallSettled(tag=tag):
             channel_id = ChannelId(bytes.fromhex(tag.partition("/")[0]))
             if channel_id not in node.channels:
@@ -307,8 +382,9 @@ def _tell_unopened(result: Step, channel_id: ChannelId, settled: CallSettled) ->
 
 
 def _drop_forlorn(result: Step, event: TimerFired) -> Step:
-    """Forget a channel that can never come to be any more."""
-    if not is_forlorn(result.node.channels[event.channel_id], event.now):
+    """Forget a channel that can never come to be any more: nothing was ever signed in it."""
+    channel = result.node.channels.get(event.channel_id)
+    if channel is None or channel.agreed.version or channel.offered or not is_forlorn(channel, event.now):
         return result
     rest = {key: item for key, item in result.node.channels.items() if key != event.channel_id}
     notice = Notify(Topic.OPENING_DECLINED, event.channel_id, detail="the chain did not show it before its deadline")
