@@ -47,13 +47,19 @@ class SimClock:
         self._timeline = timeline
         self._skew_s = skew_s
         self._wake = wake
-        self._wanted = 0
+        self._wanted = UnixSeconds(0)
         self.block_time = UnixSeconds(0)
         self.stopped = False
 
     def now(self) -> UnixSeconds:
         """Return the later of the wall's time and the chain's."""
         return UnixSeconds(max(self._timeline.now_s + self._skew_s, self.block_time))
+
+    def see_block(self, time: UnixSeconds) -> None:
+        """Learn of a block; its time may be past the alarm's."""
+        self.block_time = max(self.block_time, time)
+        if self._wanted and self._wanted <= self.block_time:
+            self._ring(self._wanted)
 
     def wake_at(self, time: UnixSeconds) -> None:
         """Plan to wake the engine; a later call replaces an earlier one."""
@@ -62,5 +68,5 @@ class SimClock:
 
     def _ring(self, time: UnixSeconds) -> None:
         if self._wanted == time and not self.stopped:
-            self._wanted = 0
+            self._wanted = UnixSeconds(0)
             self._wake()

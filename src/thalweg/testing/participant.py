@@ -210,11 +210,11 @@ class Participant:
         self._plan_pump()
 
     def _on_chain(self, event: ChainEvent) -> None:
-        if self._clock is not None and isinstance(event, BlockObserved):
-            self._clock.block_time = event.time
-        if isinstance(event, ChannelObserved) and event.channel_id not in self.channels:
-            return
-        self.receive(ChainReported(self.now, event))
+        if isinstance(event, BlockObserved):
+            if self._clock is not None:
+                self._clock.see_block(event.time)
+        elif not isinstance(event, ChannelObserved) or event.channel_id in self.channels:
+            self.receive(ChainReported(self.now, event))
 
     def _wake(self) -> None:
         self._run(lambda engine: engine.wake())
