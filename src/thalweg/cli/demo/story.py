@@ -9,7 +9,7 @@ from rich.text import Text
 
 from thalweg.api.decimals import format_decimal, parse_decimal
 from thalweg.cli.demo.book import Book, Deal, DealLeg
-from thalweg.cli.demo.figures import DECIMALS, money, places_of
+from thalweg.cli.demo.figures import DECIMALS, money
 from thalweg.cli.demo.screen import Screen, indented, plain_table
 from thalweg.cli.demo.stage import Party, Stage
 from thalweg.errors import Reason, Unavailable, UserFault
@@ -168,21 +168,20 @@ class Story:
 
     def _deals_table(self) -> Table:
         table = plain_table(
-            ("alice", "left"), ("", "left"), ("quantity", "right"), ("price", "right"), ("premium", "right"),
-            ("collateral: hers", "right"), ("his", "right"),
+            ("alice", "left"), (self.market.pair, "left"), ("size", "right"), ("price", "right"),
+            ("premium", "right"), ("her\ncollateral", "right"), ("his\ncollateral", "right"),
         )  # fmt: skip
-        premiums = places_of(*(leg.premium for deal, _ in self._rows for leg in deal.legs))
         held = [[_base_units(holding["required"]) for holding in view["holdings"]] for _, view in self._rows]
         for (deal, _), required in zip(self._rows, held, strict=True):
             for index, leg in enumerate(deal.legs):
                 last = index == len(deal.legs) - 1
                 table.add_row(
                     Text("buys" if leg.buys else "sells", "green" if leg.buys else "yellow"),
-                    leg.name,
+                    leg.name.partition("-")[2],
                     format_decimal(leg.quantity, 8),
                     f"{leg.price / SCALE:,.2f}",
-                    money(-leg.premium, premiums, signed=True),
-                    *(money(amount, places_of(amount)) if last else "" for amount in required),
+                    money(-leg.premium, signed=True),
+                    *(money(amount) if last else "" for amount in required),
                 )
         return table
 
