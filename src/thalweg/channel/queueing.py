@@ -1,7 +1,11 @@
 """Operations on their way into a state: queued in order, sent to the sequencer, or refused with a signed reason.
 
 First in, first out per author; an author's numbers only rise, so what is sent again after a reconnect is known.
+Nothing is queued for a channel that is over, nor more than `AUTHOR_WEIGHT_MAX` by another author. A refusal costs the
+sequencer a signature: who has made it refuse `REFUSED_MAX` within `REFUSED_S` is heard again when they are over.
 """
+
+from typing import Final
 
 import msgspec
 
@@ -9,11 +13,15 @@ from thalweg.channel import hashes
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignDigest, Topic
 from thalweg.channel.messages import DETAIL_MAX as DETAIL_MAX
 from thalweg.channel.messages import OPERATIONS_MAX, OperationRefused, OperationsSent
-from thalweg.channel.operations import NUMBER_MAX, AnyOperation
-from thalweg.channel.state import QUEUE_MAX, SEQUENCER, Channel, Step, newest
+from thalweg.channel.operations import NUMBER_MAX, AnyOperation, is_in_range, weight
+from thalweg.channel.state import QUEUE_MAX, SEQUENCER, Channel, Phase, Step, newest, phase
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, RuleBroken
-from thalweg.units import Seat, Signature
+from thalweg.units import Seat, Signature, UnixSeconds
+
+AUTHOR_WEIGHT_MAX: Final = 16_384  # of one author's operations in a queue, see `weight`
+REFUSED_MAX: Final = 1024
+REFUSED_S: Final = 60
 
 
 def queue_operations(channel: Channel, operations: tuple[AnyOperation, ...]) -> Channel:
@@ -27,8 +35,24 @@ def queue_operations(channel: Channel, operations: tuple[AnyOperation, ...]) -> 
     return msgspec.structs.replace(channel, queue=channel.queue + operations)
 
 
-def on_operations_sent(channel: Channel, seat: Seat, message: OperationsSent) -> Step:
+def on_operations_sent(channel: Channel, seat: Seat, message: OperationsSent, now: UnixSeconds) -> Step:
     """At the sequencer: queue what a participant sent; what is known already (a resend) is skipped."""
+    _check_sent(channel, seat, message)
+    if phase(channel) in (Phase.DISPUTED, Phase.CLOSED):
+        return Step(channel)  # whoever sent them sees the same on chain
+    last = max([newest(channel).sheet.numbers[seat], *(item.number for item in channel.queue if item.author == seat)])
+    fresh = tuple(operation for operation in message.operations if operation.number > last)
+    if not fresh:
+        return Step(channel)
+    if channel.refused and now < channel.refused_since + REFUSED_S and channel.refused[seat] >= REFUSED_MAX:
+        raise PeerFault(Reason.LIMIT, f"{channel.refused[seat]} of your operations were refused; wait {REFUSED_S} s")
+    total = sum(weight(item) for item in (*channel.queue, *fresh) if item.author == seat)
+    if total > AUTHOR_WEIGHT_MAX:
+        raise PeerFault(Reason.LIMIT, f"your operations would weigh {total}, at most {AUTHOR_WEIGHT_MAX} wait here")
+    return Step(queue_operations(channel, fresh))
+
+
+def _check_sent(channel: Channel, seat: Seat, message: OperationsSent) -> None:
     if channel.seat != SEQUENCER:
         raise PeerFault(Reason.NOT_SEQUENCER, "send operations to seat 0")
     if len(message.operations) > OPERATIONS_MAX:
@@ -37,12 +61,25 @@ def on_operations_sent(channel: Channel, seat: Seat, message: OperationsSent) ->
         raise PeerFault(Reason.NOT_AUTHOR, f"seat {seat} sent another's operation")
     if any(operation.number > NUMBER_MAX for operation in message.operations):
         raise PeerFault(Reason.OVERFLOW, f"an operation's number is at most {NUMBER_MAX}")
-    last = max([newest(channel).sheet.numbers[seat], *(item.number for item in channel.queue if item.author == seat)])
-    fresh = tuple(operation for operation in message.operations if operation.number > last)
-    try:
-        return Step(queue_operations(channel, fresh))
-    except RuleBroken as full:
-        return Step(channel, tuple(refuse_operation(channel, operation, full) for operation in fresh))
+    if not all(map(is_in_range, message.operations)):
+        raise PeerFault(Reason.OVERFLOW, "an amount or a knot is beyond what the contracts count with")
+
+
+def count_refusals(channel: Channel, effects: tuple[Effect, ...], now: UnixSeconds) -> Channel:
+    """Count by author the refusals that are about to be signed."""
+    authors = [
+        int(effect.subject.split("/")[1])
+        for effect in effects
+        if isinstance(effect, SignDigest) and effect.subject.startswith("refusal/")
+    ]
+    if not authors:
+        return channel
+    is_over = now >= channel.refused_since + REFUSED_S or not channel.refused
+    refused = [0] * len(channel.peers) if is_over else list(channel.refused)
+    for author in authors:
+        refused[author] += 1
+    since = now if is_over else channel.refused_since
+    return msgspec.structs.replace(channel, refused=tuple(refused), refused_since=since)
 
 
 def refuse_operation(channel: Channel, operation: AnyOperation, why: RuleBroken) -> Effect:

@@ -113,6 +113,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     back further calls while the chain's view settles after one, `ask_after` what the node asks for by itself;
     `looked` is when a timer last fired; `open_by` is the opening's deadline.
 
+    `refused` counts by seat the refusals that its operations cost the sequencer since `refused_since`.
+
     `recovering`: somebody here lost states, so nothing but a jump or a close may be agreed. `signed_max` is what my
     signer has signed, where that is more than this journal knows.
     """
@@ -146,6 +148,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recovering: bool = False
     signed_max: Version = Version(0)
     open_by: UnixSeconds = UnixSeconds(0)
+    refused: tuple[int, ...] = ()
+    refused_since: UnixSeconds = UnixSeconds(0)
 
     @property
     def newest_signed(self) -> Version:

@@ -54,6 +54,7 @@ def step(channel: Channel, event: AnyEvent) -> Step:
     except RuleBroken as broken:
         raise blame(broken, peer=isinstance(event, MessageReceived)) from broken
     after, more = _settle_down(after, event.now)
+    after = queueing.count_refusals(after, (*effects, *more), event.now)
     check_channel(channel, after)
     return Step(after, (*effects, *more, SetTimer(channel.id, alarm(after))))
 
@@ -122,7 +123,7 @@ def _on_message(channel: Channel, event: MessageReceived) -> Step:
     seat = _seat(channel, event.peer)
     match event.message:
         case OperationsSent() as message:
-            return queueing.on_operations_sent(channel, seat, message)
+            return queueing.on_operations_sent(channel, seat, message, event.now)
         case StateProposed() as message:
             return answering.on_state_proposed(channel, seat, message, event.now)
         case StateCountersigned() as message:

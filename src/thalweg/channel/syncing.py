@@ -21,8 +21,8 @@ OPERATIONS_RESENT_MAX = 4096
 
 
 def on_link_up(channel: Channel, seat: Seat) -> Step:
-    """Say where I stand."""
-    return Step(channel, (SendMessage(channel.peers[seat], where_i_stand(channel)),))
+    """Say where I stand; on a new link notes are to be compared anew."""
+    return Step(_set_synced(channel, seat, up=False), (SendMessage(channel.peers[seat], where_i_stand(channel)),))
 
 
 def greet_all(channel: Channel) -> tuple[Effect, ...]:
@@ -42,6 +42,8 @@ def on_link_down(channel: Channel, seat: Seat) -> Step:
 
 
 def _set_synced(channel: Channel, seat: Seat, *, up: bool) -> Channel:
+    if channel.synced[seat] == up:
+        return channel
     synced = (*channel.synced[:seat], up, *channel.synced[seat + 1 :])
     return msgspec.structs.replace(channel, synced=synced)
 
@@ -49,9 +51,11 @@ def _set_synced(channel: Channel, seat: Seat, *, up: bool) -> Channel:
 def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
     """Compare with the peer's stand; send what he lacks: signatures, proposals, operations, or a whole state.
 
-    Who hears of the other's stand for the first time says his own too: the first one may have come too early.
+    Who hears of the other's stand for the first time says his own too: the first one may have come too early. All of
+    this is said once a link, and once more to one who has begun to recover: what came since has reached him on it.
     """
     peer = channel.peers[seat]
+    is_first = not channel.synced[seat] or (message.recovering and not channel.recovering)
     if message.recovering:
         channel = _recover_with(channel, seat)
     mine = where_i_stand(channel)
@@ -59,9 +63,10 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
     is_news = not channel.synced[seat] or message.agreed > mine.agreed
     effects: list[Effect] = [SendMessage(peer, mine)] if is_news else []
-    if message.agreed < mine.agreed and channel.agreed.signatures:
+    if is_first and message.agreed < mine.agreed and channel.agreed.signatures:
         effects.append(SendMessage(peer, _what_he_lacks(channel, message)))
-    effects.extend(_unanswered(channel, peer))
+    if is_first:
+        effects.extend(_unanswered(channel, peer))
     return Step(_set_synced(channel, seat, up=True), tuple(effects))
 
 

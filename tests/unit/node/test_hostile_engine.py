@@ -23,14 +23,14 @@ def transfer(machine: Machine, *, author: int = 0, to: int = 1, number: int = 0,
 
 
 class SlowSigner(SimSigner):
-    """A signer that signs a digest until `later`."""
+    """A signer that takes a second for a digest."""
 
-    def __init__(self, machine: Machine, later: UnixSeconds, on_signed: Callable[[ChannelId, Version], None]) -> None:
+    def __init__(self, machine: Machine, on_signed: Callable[[ChannelId, Version], None]) -> None:
         super().__init__(machine.key, machine.disk, on_signed)
-        self._clock, self._later = machine.clock, later
+        self._clock = machine.clock
 
     def sign_digest(self, digest: Hash) -> Signature:
-        self._clock.block_time = self._later
+        self._clock._skew_s += 1
         return super().sign_digest(digest)
 
 
@@ -104,7 +104,7 @@ def test_a_state_that_only_a_signed_refusal_brought_about_is_on_disk_before_it_i
         node, _ = replay(SimJournal(alice.disk), alice.empty())
         signed.append(node.channels[channel_id].newest_signed >= version)
 
-    alice.engine._signer = SlowSigner(alice, later, on_signed)
+    alice.engine._signer = SlowSigner(alice, on_signed)
     alice.engine.receive_message(BOB, encode(OperationsSent(key, (expired,))))
     alice.engine.pump()
     assert [type(message) for _, message in alice.sent][-1] is StateProposed
