@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check bench-channel artefacts lock anvil interop clean
+.PHONY: help demo test lint format check bench-channel picture artefacts lock anvil interop clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -29,19 +29,22 @@ test: $(VENV)/.dev ## The whole test suite
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.dev ## Formatting, lints, types, rings
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Format the sources
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench docs
+	$(BIN)/ruff check --fix src tests bench docs
 
 check: lint test ## Everything a commit must pass
 
 bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, replay: table and bench/results/channel.json
 	$(BIN)/python -m bench.channel
+
+picture: $(VENV)/.run ## Draw the README's picture of the demonstration
+	$(BIN)/python docs/picture.py --seed 5
 
 artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/artefacts
 	$(BIN)/python -m thalweg.contracts
