@@ -108,7 +108,7 @@ def _claims() -> tuple[Position, HashLock, Subchannel]:
     return (
         Position(ClaimId(1), Seat(1), Seat(0), Quantity(10_000_000), call),
         HashLock(ClaimId(2), Seat(0), Seat(1), AssetIndex(0), Amount(5_000_000), condition),
-        Subchannel(ClaimId(3), ChannelId(child), (0, 255), lent, Hash(keccak(b"opening")), EXPIRY),
+        Subchannel(ClaimId(3), ChannelId(child), (Seat(0), Seat(255)), lent, Hash(keccak(b"opening")), EXPIRY),
     )
 
 

@@ -1,7 +1,7 @@
 """BIP-39: the seed as words. English only, no passphrase; 12 words by default, 12 to 24 taken.
 
-The arithmetic is the reference implementation's (`mnemonic`, by the authors of the BIP). Its list of words is checked by
-its hash, because other words would be other money. https://github.com/bitcoin/bips/blob/master/bip-0039.mediawiki
+The arithmetic is the reference implementation's (`mnemonic`, by the authors of the BIP). Its list of words is checked
+by its hash, because other words would be other money. https://github.com/bitcoin/bips/blob/master/bip-0039.mediawiki
 """
 
 import functools
