@@ -222,12 +222,12 @@ def _on_requested(node: Node, event: OpenRequested) -> Step:
 
 
 def _check_room(node: Node, proposer: bytes, most: int, now: UnixSeconds) -> None:
-    """Check that there is room for one more opening by this proposer, of whom I bear `most`.
+    """Check that there is room for one more opening by this proposer, of whom I bear `most` that I have not accepted.
 
     Raises:
         RuleBroken: LIMIT.
     """
-    live = [item for item in node.openings.values() if item.deadline >= now]
+    live = [item for key, item in node.openings.items() if item.deadline >= now and key not in node.channels]
     his = sum(item.peers[SEQUENCER] == proposer for item in live)
     foreign = sum(item.peers[SEQUENCER] != node.identity.peer for item in live)
     is_full = proposer != node.identity.peer and foreign >= OPENINGS_MAX

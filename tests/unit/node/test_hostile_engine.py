@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from tests.unit.node.machine import BOB, Machine, joined, the_channel
 
-from thalweg.channel.events import ChainReported, DigestSigned, LinkUp, OperationsRequested, StateSigned, TimerFired
+from thalweg.channel.effects import SignDigest, SignState
+from thalweg.channel.events import ChainReported, LinkUp, OperationsRequested, TimerFired
 from thalweg.channel.messages import Goodbye, OperationsSent, StateProposed
 from thalweg.channel.onchain import ChannelObserved, View
 from thalweg.channel.operations import Transfer
@@ -115,8 +116,9 @@ def test_a_signature_for_a_channel_that_is_gone_changes_nothing() -> None:
     alice, _ = joined()
     gone = ChannelId(bytes(32))
     before = alice.engine.node
-    alice.engine.receive(StateSigned(alice.now, gone, Version(1), Signature(bytes(64))))
-    alice.engine.receive(DigestSigned(alice.now, gone, "refusal/1/1/EXPIRED/", Signature(bytes(64))))
+    alice.engine._run(
+        [SignState(gone, Version(1), Hash(bytes(32))), SignDigest(gone, "refusal/1/1/EXPIRED/", Hash(bytes(32)))]
+    )
     alice.engine.receive(TimerFired(alice.now, gone))
     alice.engine.pump()
     assert alice.engine.node is before

@@ -83,6 +83,13 @@ def test_one_peer_cannot_take_the_room_of_others_or_mine() -> None:
     assert len(bob.node.openings) == OPENINGS_OF_PEER_MAX + 2
 
 
+def test_what_i_accepted_takes_no_room() -> None:
+    alice, bob = accepted()
+    for nonce in range(1, OPENINGS_OF_PEER_MAX + 1):
+        bob.hear(alice, proposal(alice, bob, nonce))
+    assert len(bob.node.openings) == OPENINGS_OF_PEER_MAX + 1
+
+
 def test_many_strangers_leave_room_for_my_own_openings() -> None:
     bob = Person("bob")
     for number in range(OPENINGS_MAX // OPENINGS_OF_PEER_MAX):
