@@ -15,7 +15,8 @@ ADVICE: Final = {
     Reason.INSTRUMENT_EXPIRED: "choose a later expiry",
     Reason.RECOVERING: "resume the channel with `thalweg resume`, or close it",
     Reason.UNREACHABLE: "check that it runs and can be reached, then try again",
-    Reason.UNDECIDED_MAX: "wait until pending states are agreed, or send smaller parts",
+    Reason.UNDECIDED_MAX: "wait until pending states are agreed, send smaller parts, or open channels with a greater "
+    "--undecided-max",
     Reason.WRONG_PASSWORD: "set THALWEG_PASSWORD, or give --password-file",
     Reason.LIMIT: "wait a moment, then try again",
 }

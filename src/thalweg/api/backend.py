@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ from thalweg.instruments.report import SignedReport
 from thalweg.network.host import Host
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.node.engine import Engine
-from thalweg.units import Address, Amount, UnixSeconds
+from thalweg.units import Address, Amount, ChannelId, UnixSeconds
 
 LATENCIES_MAX: Final = 4096
 
@@ -60,8 +61,9 @@ class Backend(msgspec.Struct, frozen=True):
     """One node, as its API sees it.
 
     `request` hands an event to the engine (UserFault where it cannot be); `policy` makes the policy of a channel from
-    its terms and amounts; `connect` keeps a link to an address; `quorum` is the oracle as the chain says (Unavailable
-    until it was read).
+    its terms, its amounts, and what the user allows to be undecided (None: the node's own limit); `room` says for how
+    many channels beyond those known the signer can sign; `connect` keeps a link to an address; `quorum` is the oracle
+    as the chain says (Unavailable until it was read).
     """
 
     version: str
@@ -74,10 +76,12 @@ class Backend(msgspec.Struct, frozen=True):
     assets: Mapping[Address, Asset]
     settlement: Asset
     oracle: Address
+    challenge_period_s_min: int
     recovering: Callable[[], bool]
     now: Callable[[], UnixSeconds]
     request: Callable[[AnyEvent], None]
-    policy: Callable[[Terms, tuple[Amount, ...]], Policy]
+    policy: Callable[[Terms, tuple[Amount, ...], Amount | None], Policy]
+    room: Callable[[AbstractSet[ChannelId]], int]
     connect: Callable[[Multiaddr], None]
     quorum: Callable[[], Quorum]
 

@@ -4,6 +4,7 @@ import secrets
 from typing import Any, Final
 
 from thalweg.api.backend import Backend
+from thalweg.api.joining import check_challenge_period, check_opening, check_room
 from thalweg.api.node_methods import connected
 from thalweg.api.params import Accept, Decline, Nothing, Open
 from thalweg.api.verdicts import OpeningJudge
@@ -15,7 +16,7 @@ from thalweg.channel.terms import CloseOut, Terms
 from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
-from thalweg.units import AMOUNT_MAX, ZERO_HASH, Address, Amount, AssetIndex, Hash, UnixSeconds
+from thalweg.units import AMOUNT_MAX, ZERO_HASH, Amount, AssetIndex, Hash, UnixSeconds
 
 _NONCE_BITS: Final = 256
 _CONNECT_S_MAX: Final = 15.0
@@ -25,9 +26,11 @@ async def open_channel(backend: Backend, params: Open) -> Any:
     """Propose a channel and wait until it is on chain."""
     peer = await _peer(backend, params)
     asset = backend.settlement
-    amounts = tuple(_deposit(asset.parse(text, "deposit")) for text in (params.own, params.other))
+    amounts = tuple(_amount(asset.parse(text, "deposit")) for text in (params.own, params.other))
     if not any(amounts):
         raise UserFault(Reason.NEGATIVE, "a channel without any deposit is of no use: give an amount")
+    check_challenge_period(backend, params.challenge_period_s)
+    check_room(backend)
     me, other = backend.engine.node.identity, backend.engine.node.peers[peer]
     now, request = backend.now(), new_request()
     terms = Terms(
@@ -51,7 +54,7 @@ async def open_channel(backend: Backend, params: Open) -> Any:
         peers=(me.peer, peer),
         deadline=UnixSeconds(now + params.valid_s),
         secret=Hash(secrets.token_bytes(32)),
-        policy=backend.policy(terms, amounts),
+        policy=backend.policy(terms, amounts, _undecided(backend, params.undecided_max)),
     )
     return await _opened(backend, event, OpeningJudge(request), params.wait_s)
 
@@ -63,10 +66,15 @@ async def _opened(backend: Backend, event: AnyEvent, judge: OpeningJudge, wait_s
     return channel_view(backend, backend.engine.node.channels[opened])
 
 
-def _deposit(amount: int) -> Amount:
+def _amount(amount: int) -> Amount:
     if not 0 <= amount <= AMOUNT_MAX:
-        raise UserFault(Reason.NEGATIVE, "a deposit is not negative, and below 2^128 base units")
+        raise UserFault(Reason.NEGATIVE, "an amount is not negative, and below 2^128 base units")
     return Amount(amount)
+
+
+def _undecided(backend: Backend, text: str) -> Amount | None:
+    """Return the limit the user gave, if any."""
+    return _amount(backend.settlement.parse(text, "undecided_max")) if text else None
 
 
 async def _peer(backend: Backend, params: Open) -> bytes:
@@ -97,9 +105,10 @@ def _proposal(backend: Backend, text: str) -> Opening:
 async def accept(backend: Backend, params: Accept) -> Any:
     """Accept a proposed channel and wait until it is on chain."""
     item = _proposal(backend, params.channel)
-    for address in item.terms.assets:
-        backend.asset(Address(address))
-    event = AcceptRequested(backend.now(), item.id, backend.policy(item.terms, item.amounts))
+    check_opening(backend, item)
+    check_room(backend, item.id)
+    policy = backend.policy(item.terms, item.amounts, _undecided(backend, params.undecided_max))
+    event = AcceptRequested(backend.now(), item.id, policy)
     return await _opened(backend, event, OpeningJudge(channel_id=item.id), params.wait_s)
 
 

@@ -25,12 +25,16 @@ class Connect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Open(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Open a channel with `peer` (an id, or an address); `own` and `other` are what each side deposits."""
+    """Open a channel with `peer` (an id, or an address); `own` and `other` are what each side deposits.
+
+    `undecided_max`: what may be at stake in states not everybody has signed yet; empty: as the node was told.
+    """
 
     peer: _Text
     own: _Text
     other: _Text = "0"
     challenge_period_s: Annotated[int, msgspec.Meta(ge=1)] = 86_400
+    undecided_max: _Text = ""
     valid_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 600
     wait_s: _Wait = 120.0
 
@@ -52,6 +56,7 @@ class Accept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Accept a proposed channel."""
 
     channel: _Text
+    undecided_max: _Text = ""
     wait_s: _Wait = 120.0
 
 

@@ -4,6 +4,7 @@ import msgspec
 
 from thalweg.api.backend import Asset, Backend
 from thalweg.api.decimals import format_decimal
+from thalweg.api.joining import objection
 from thalweg.channel.claims import Position
 from thalweg.channel.opening import Opening
 from thalweg.channel.operations import Leg, Offer
@@ -103,15 +104,26 @@ class OfferView(msgspec.Struct, frozen=True):
 
 
 class ProposalView(msgspec.Struct, frozen=True):
-    """A channel somebody wants to open, or that this node has asked for. Amounts by participant and asset."""
+    """A channel somebody wants to open, or that this node has asked for. Amounts by participant and asset.
+
+    `seat` is this node's; `payouts` are where participants are paid in the end, `payers` whose wallets deposit.
+    `objection` says why this node does not join it, if so.
+    """
 
     id: str
     mine: bool
     peer: str
+    seat: int
     own: tuple[str, ...]
     amounts: tuple[str, ...]
     assets: tuple[str, ...]
+    settlement: str
+    payouts: tuple[str, ...]
+    payers: tuple[str, ...]
+    oracle: str
+    close_out: str
     challenge_period_s: int
+    objection: str
     deadline: int
 
 
@@ -271,8 +283,15 @@ def proposal_view(backend: Backend, opening: Opening) -> ProposalView:
         peer=str(PeerId(opening.peers[1 if opening.seat == 0 else 0])),
         own=shown[mine],
         amounts=shown,
+        seat=opening.seat,
         assets=tuple(asset.symbol for asset in assets),
+        settlement=assets[opening.terms.settlement].symbol,
+        payouts=tuple(f"0x{payout.hex()}" for payout in opening.terms.payouts),
+        payers=tuple(f"0x{payer.hex()}" for payer in opening.payers),
+        oracle=f"0x{opening.terms.oracle.hex()}",
+        close_out=opening.terms.close_out.name.lower(),
         challenge_period_s=opening.terms.challenge_period_s,
+        objection=objection(backend, opening),
         deadline=opening.deadline,
     )
 

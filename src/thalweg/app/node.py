@@ -18,6 +18,7 @@ import msgspec
 
 from thalweg.api.backend import Asset, Backend, Counters
 from thalweg.api.endpoint import Endpoint, new_token, remove_endpoint, write_endpoint
+from thalweg.api.joining import undecided_max
 from thalweg.api.methods import METHODS, Dispatcher
 from thalweg.api.outcomes import Outcomes
 from thalweg.api.server import serve_api
@@ -74,7 +75,11 @@ _log: Final = logging.getLogger(__name__)
 
 
 class NodeOptions(msgspec.Struct, frozen=True):
-    """How to run a node. `undecided_max` None: twice what the channel was funded with."""
+    """How to run a node.
+
+    `undecided_max`: what may be at stake in one channel's states that are not agreed, in base units of the settlement
+    asset (None: a tenth of its deposits). `challenge_period_s_min`: join no channel with less (None: as deployed).
+    """
 
     folder: Path
     password: str
@@ -86,6 +91,8 @@ class NodeOptions(msgspec.Struct, frozen=True):
     oracles: tuple[str, ...] = ()
     answer_s: int = 60
     challenge_s: int = 60
+    undecided_max: Amount | None = None
+    challenge_period_s_min: int | None = None
     strategy: Strategy = Strategy()
     attached: bool = False
     verbose: bool = False
@@ -226,18 +233,20 @@ class _Running:
             assets=assets,
             settlement=self._tokens[0],
             oracle=self._oracle,
+            challenge_period_s_min=self._options.challenge_period_s_min or self._chain.profile.challenge_period_s_min,
             recovering=lambda: self._recovering,
             now=self._clock.now,
             request=self._driver.engine.request,
             policy=self._policy,
+            room=self._opened.signer.room,
             connect=self._connect,
             quorum=self._quorum.quorum,
         )
 
-    def _policy(self, terms: Terms, amounts: tuple[Amount, ...]) -> Policy:
-        assets = len(terms.assets)
+    def _policy(self, terms: Terms, amounts: tuple[Amount, ...], undecided: Amount | None) -> Policy:
+        asked = self._options.undecided_max if undecided is None else undecided
         return Policy(
-            undecided_max=tuple(Amount(2 * sum(amounts[asset::assets])) for asset in range(assets)),
+            undecided_max=undecided_max(terms, amounts, asked),
             answer_s=self._options.answer_s,
             challenge_s=self._options.challenge_s,
             quorum=self._quorum.quorum(),

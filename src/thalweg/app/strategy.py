@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from thalweg.api.backend import Backend
+from thalweg.api.joining import check_room, objection
 from thalweg.api.waiting import new_request
 from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, TakeRequested
@@ -34,7 +35,6 @@ class Strategy(msgspec.Struct, frozen=True):
     channels_max: Amount | None = None
     market: Market | None = None
     edge_ppm: int = 0
-    challenge_period_s_min: int = 1
 
 
 class Autopilot:
@@ -68,14 +68,14 @@ class Autopilot:
         if opening is None:
             return None
         terms, now = opening.terms, self._backend.now()
+        if why := objection(self._backend, opening):
+            return DeclineRequested(now, opening.id, why)
+        check_room(self._backend, opening.id)
         own = opening.amounts[opening.seat * len(terms.assets) : (opening.seat + 1) * len(terms.assets)]
-        known = terms.assets == (self._backend.settlement.address,) and terms.oracle == self._backend.oracle
-        if not known or terms.challenge_period_s < self._strategy.challenge_period_s_min:
-            return DeclineRequested(now, opening.id, "another oracle, asset or challenge period than this node takes")
-        if own[0] > (self._strategy.channels_max or 0):
+        if len(terms.assets) != 1 or own[0] > (self._strategy.channels_max or 0):
             _log.info("channel %s asks for a deposit above the limit: left to the user", opening.id.hex()[:16])
             return None
-        return AcceptRequested(now, opening.id, self._backend.policy(terms, opening.amounts))
+        return AcceptRequested(now, opening.id, self._backend.policy(terms, opening.amounts, None))
 
     def _judge_offer(self, notice: Notify) -> AnyEvent | None:
         channel = self._backend.engine.node.channels.get(notice.channel_id)

@@ -8,6 +8,9 @@ from thalweg.cli.options import AsJson, ChannelId, Data, Wait
 from thalweg.cli.reporting import reporting, show
 
 Amount = Annotated[str, typer.Argument(help="Amount in whole tokens, such as 1500.25.")]
+UndecidedMax = Annotated[
+    str, typer.Option("--undecided-max", help="At stake in unagreed states, in whole tokens (default: the node's).")
+]
 
 
 def _call(data: Any, method: str, **params: object) -> Any:
@@ -52,12 +55,22 @@ def open_channel(
     data: Data,
     other: Annotated[str, typer.Option("--other", help="What the other side deposits.")] = "0",
     challenge: Annotated[int, typer.Option("--challenge-period", min=1, help="Seconds to answer.")] = 86_400,
+    undecided_max: UndecidedMax = "",
     wait: Wait = 120,
     as_json: AsJson = False,
 ) -> None:
     """Open a channel: one transaction funds both sides."""
     with reporting(as_json):
-        result = _call(data, "open", peer=peer, own=own, other=other, challenge_period_s=challenge, wait_s=wait)
+        result = _call(
+            data,
+            "open",
+            peer=peer,
+            own=own,
+            other=other,
+            challenge_period_s=challenge,
+            undecided_max=undecided_max,
+            wait_s=wait,
+        )
         from thalweg.cli.tables import channel_facts
 
         show(as_json, result, channel_facts(result))
@@ -67,20 +80,21 @@ def proposals(data: Data, as_json: AsJson = False) -> None:
     """Channels that others want to open with this node."""
     with reporting(as_json):
         result = _call(data, "proposals")
-        from thalweg.cli.tables import proposals_table
+        from thalweg.cli.tables import proposals_facts
 
-        show(as_json, result, proposals_table(result))
+        show(as_json, result, proposals_facts(result))
 
 
 def accept(
     channel: Annotated[str, typer.Argument(help="Proposed channel, or the beginning of its id.")],
     data: Data,
+    undecided_max: UndecidedMax = "",
     wait: Wait = 120,
     as_json: AsJson = False,
 ) -> None:
     """Accept a proposed channel."""
     with reporting(as_json):
-        result = _call(data, "accept", channel=channel, wait_s=wait)
+        result = _call(data, "accept", channel=channel, undecided_max=undecided_max, wait_s=wait)
         from thalweg.cli.tables import channel_facts
 
         show(as_json, result, channel_facts(result))

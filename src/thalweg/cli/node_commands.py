@@ -62,6 +62,14 @@ def up(
     market: Annotated[Path | None, typer.Option("--market", help="Option-chain snapshot, or fitted market.")] = None,
     answer: Annotated[int, typer.Option("--answer", min=1, help="Seconds a peer has to sign a state.")] = 60,
     challenge: Annotated[int, typer.Option("--challenge", min=1, help="Seconds more until the chain is asked.")] = 60,
+    challenge_period_min: Annotated[
+        int | None,
+        typer.Option("--challenge-period-min", min=1, help="Join no channel with less (default: as deployed)."),
+    ] = None,
+    undecided_max: Annotated[
+        str | None,
+        typer.Option("--undecided-max", help="At stake in a channel's unagreed states (default: a tenth of it)."),
+    ] = None,
     password_file: PasswordFile = None,
     attached: Attached = False,
     verbose: Verbose = False,
@@ -73,7 +81,8 @@ def up(
 
         options = UpOptions(
             data, listen, api_port, tuple(peer or ()), tuple(oracle or ()), accept_channels_max, accept_trades,
-            edge, market, answer, challenge, password_file, attached, verbose, as_json,
+            edge, market, answer, challenge, challenge_period_min, undecided_max, password_file,
+            attached, verbose, as_json,
         )  # fmt: skip
         up_node(options)
 

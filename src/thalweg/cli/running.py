@@ -33,6 +33,8 @@ class UpOptions(msgspec.Struct, frozen=True):
     market: Path | None
     answer_s: int
     challenge_s: int
+    challenge_period_s_min: int | None
+    undecided_max: str | None
     password_file: Path | None
     attached: bool
     verbose: bool
@@ -69,6 +71,8 @@ def up_node(options: UpOptions) -> None:
         oracles=options.oracles,
         answer_s=options.answer_s,
         challenge_s=options.challenge_s,
+        challenge_period_s_min=options.challenge_period_s_min,
+        undecided_max=_amount(options, options.undecided_max),
         strategy=_strategy(options),
         attached=options.attached,
         verbose=options.verbose,
@@ -86,11 +90,18 @@ def up_node(options: UpOptions) -> None:
     asyncio.run(run_node(node, tell))
 
 
+def _amount(options: UpOptions, text: str | None) -> Amount | None:
+    """Return an amount of the settlement asset, if one was given."""
+    if text is None:
+        return None
+    amount = folder_deployment(options.data).tokens()[0].parse(text)
+    if amount < 0:
+        raise UserFault(Reason.NEGATIVE, f"{text} is negative: give an amount from 0 on")
+    return Amount(amount)
+
+
 def _strategy(options: UpOptions) -> Strategy:
-    channels_max = None
-    if options.accept_channels_max is not None:
-        settlement = folder_deployment(options.data).tokens()[0]
-        channels_max = Amount(settlement.parse(options.accept_channels_max))
+    channels_max = _amount(options, options.accept_channels_max)
     if not options.accept_trades:
         return Strategy(channels_max=channels_max)
     from thalweg.market.smiles import default_market

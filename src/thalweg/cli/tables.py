@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -111,18 +112,30 @@ def offers_table(views: list[dict[str, Any]]) -> Table:
     return made
 
 
-def proposals_table(views: list[dict[str, Any]]) -> Table:
-    """Return openings under way, one a line."""
-    made = table("Proposed channels", "channel", "from", "yours", "all deposits", "until", right=("yours",))
-    for view in views:
-        made.add_row(
-            view["id"][:SHORT],
-            "me" if view["mine"] else f"…{view['peer'][-8:]}",
-            f"{', '.join(view['own'])} {', '.join(view['assets'])}",
-            ", ".join(view["amounts"]),
-            when(view["deadline"]),
-        )
-    return made
+def proposals_facts(views: list[dict[str, Any]]) -> Group | Text:
+    """Return openings under way, each with all that its terms settle for ever."""
+    if not views:
+        return Text("No channel is proposed.")
+    return Group(*(_proposal_facts(view) for view in views))
+
+
+def _proposal_facts(view: dict[str, Any]) -> Table:
+    seat = view["seat"]
+    return facts(
+        f"Proposed channel {view['id']}",
+        {
+            "from": "me" if view["mine"] else view["peer"],
+            "your deposit": f"{', '.join(view['own'])} {', '.join(view['assets'])}, from {view['payers'][seat]}",
+            "all deposits": ", ".join(view["amounts"]),
+            "you are paid at": view["payouts"][seat],
+            "others are paid at": ", ".join(text for other, text in enumerate(view["payouts"]) if other != seat),
+            "oracle": view["oracle"],
+            "settles in": f"{view['settlement']}, close-out at {view['close_out']}",
+            "time to answer a challenge": f"{view['challenge_period_s']} s",
+            "can be accepted until": when(view["deadline"]),
+            "objection": view["objection"] or "none",
+        },
+    )
 
 
 def peers_table(views: list[dict[str, Any]]) -> Table:

@@ -15,6 +15,7 @@ import errno
 import hashlib
 import os
 import struct
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -26,7 +27,7 @@ from thalweg.units import ChannelId, Hash, Version
 SLOT_BYTES: Final = 128
 HEADER_BYTES: Final = 4096
 CHUNK_CHANNELS: Final = 512
-CHANNELS_MAX: Final = 128 * CHUNK_CHANNELS
+CHANNELS_MAX: Final = 256 * CHUNK_CHANNELS  # more than a node ever knows, for marks outlive a lost journal: 32 MiB
 
 _HEADER: Final = b"THALWEG MARKS 1\n"
 _HALF_BYTES: Final = CHUNK_CHANNELS * SLOT_BYTES
@@ -99,6 +100,10 @@ class MarkFile:
     def all(self) -> dict[ChannelId, Mark]:
         """Return the newest mark of every channel."""
         return {channel_id: place.mark for channel_id, place in self._places.items()}
+
+    def room(self, known: AbstractSet[ChannelId]) -> int:
+        """Return how many channels beyond the `known` ones can have marks."""
+        return CHANNELS_MAX - len(self._places) - sum(channel_id not in self._places for channel_id in known)
 
     def put(self, channel_id: ChannelId, mark: Mark) -> None:
         """Write a channel's newest mark; it is durable on return.

@@ -3,6 +3,7 @@
 It trusts no caller: whatever the engine believes, one key signs one state a version, and never goes back.
 """
 
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, Self
 
@@ -67,6 +68,10 @@ class FileSigner:
     def marks(self) -> dict[ChannelId, Mark]:
         """Return the newest mark of every channel."""
         return self._marks.all()
+
+    def room(self, known: AbstractSet[ChannelId]) -> int:
+        """Return for how many channels beyond the `known` ones, which may have no mark yet, it can sign."""
+        return self._marks.room(known)
 
     def sign_digest(self, digest: Hash) -> Signature:
         """Sign anything that is not a channel state; that it is not one is the caller's word."""

@@ -9,6 +9,7 @@ import pytest
 from thalweg.crypto import address_of, signed_by
 from thalweg.errors import InvariantBroken, Reason, UserFault
 from thalweg.node.ports import Mark, Signer
+from thalweg.node.state import CHANNELS_MAX
 from thalweg.storage import FileSigner, marks
 from thalweg.storage.marks import CHUNK_CHANNELS, HEADER_BYTES, SLOT_BYTES, MarkFile
 from thalweg.units import VERSION_FINAL, ChannelId, Hash, Version
@@ -99,6 +100,21 @@ def test_there_is_a_limit_of_channels(path: Path, monkeypatch: pytest.MonkeyPatc
     assert refused.value.reason is Reason.LIMIT
     file.put(channel(1), Mark(Version(2), ONE))
     file.close()
+
+
+def test_there_are_marks_for_more_channels_than_a_node_ever_knows() -> None:
+    assert marks.CHANNELS_MAX > CHANNELS_MAX
+
+
+def test_room_is_what_channels_without_a_mark_leave(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = FileSigner.open(path, KEY)
+    monkeypatch.setattr(marks, "CHANNELS_MAX", 4)
+    assert signer.room(set()) == 4
+    signer.sign_state(CHANNEL, Version(1), ONE)
+    assert signer.room(set()) == signer.room({CHANNEL}) == 3
+    assert signer.room({CHANNEL, SECOND}) == 2
+    assert signer.room({CHANNEL, *(channel(number) for number in range(7, 10))}) == 0
+    signer.close()
 
 
 def test_marks_are_not_created_over_others(path: Path) -> None:

@@ -36,6 +36,7 @@ MINTED: Final = 1_000_000  # whole test tokens in each trader's wallet
 PASSWORD: Final = "demonstration"  # noqa: S105 - the folders live as long as the show
 _FINAL_MIN: Final = 0.5  # of the index: the path stays positive
 CHANNELS_MAX: Final = "100000"
+UNDECIDED_MAX: Final = "100000"  # the trades of the show are large for their channel
 
 
 class Party:
@@ -194,7 +195,7 @@ class Stage:
     async def start_trader(self, name: str) -> None:
         """Start a trader, or start him again."""
         oracles = [word for oracle in ORACLES for word in ("--oracle", self.parties[oracle].address)]
-        times = ["--answer", str(self.answer_s), "--challenge", str(CHALLENGE_S)]
+        times = ["--answer", str(self.answer_s), "--challenge", str(CHALLENGE_S), "--undecided-max", UNDECIDED_MAX]
         market = str(self.folder / "market.json")
         follows = ["--accept-channels-max", CHANNELS_MAX, "--accept-trades", "--market", market]
         again = self.parties[name].child
