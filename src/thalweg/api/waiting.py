@@ -35,15 +35,17 @@ async def ask(backend: Backend, event: AnyEvent, judge: Judge[_T], wait_s: float
 
 
 async def counted(backend: Backend, channel_id: ChannelId, wait_s: float, more: int = 0) -> None:
-    """Wait a little until the agreed state has counted all that is deposited; where the chain is slow, not for long.
+    """Wait a little until the agreed state has counted all that is deposited, and no transaction is on its way.
+
+    So that the user may deposit or withdraw at once; where the chain is slow, not for long.
 
     `more` is what the chain is about to show beyond what it shows now, in base units.
     """
     due = sum(backend.engine.node.channels[channel_id].head.deposited) + more
 
     def is_counted() -> bool:
-        holdings = backend.engine.node.channels[channel_id].agreed.sheet.holdings
-        return sum(holding.deposited for holding in holdings) >= due
+        channel = backend.engine.node.channels[channel_id]
+        return not channel.calls and sum(holding.deposited for holding in channel.agreed.sheet.holdings) >= due
 
     if not is_counted():
         await backend.outcomes.settle(lambda: None, lambda _: is_counted() or None, min(wait_s, COUNT_S_MAX))

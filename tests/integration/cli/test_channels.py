@@ -1,9 +1,11 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from tests.integration.cli.world import World
 
 from thalweg.chain.wire import transaction_count
+from thalweg.cli.demo.story import until
 
 
 def balance(world: World, channel: str) -> Decimal:
@@ -82,18 +84,44 @@ def test_closing_alone_starts_a_challenge(world: World) -> None:
     assert disputed["chain"]["dispute"]["version"] == disputed["version"]
 
 
+def proposed(world: World, own: str) -> dict[str, Any]:
+    """Return the proposal that asks this deposit of bob, once it has arrived."""
+    bob = world.stage.bob
+
+    async def look() -> dict[str, Any] | None:
+        found: list[dict[str, Any]] = await bob.call("proposals")
+        return next((item for item in found if item["own"] == [own]), None)
+
+    proposal: dict[str, Any] = world.wait(until("the proposal", look))
+    return proposal
+
+
+def test_less_time_to_answer_than_the_node_wants_is_refused_to_its_own_user(world: World) -> None:
+    result = world.run(world.stage.alice, "open", world.stage.bob.address, "10", "--challenge-period", "599")
+    assert result.exit_code == 2
+    assert "--challenge-period-min" in result.stderr
+
+
+def test_no_more_is_undecided_than_the_user_allows(world: World) -> None:
+    channel = world.open("10", "10", "--undecided-max", "3")
+    assert world.refuse(world.stage.alice, "pay", "4", "-c", channel) == "undecided limit"
+    assert world.ask(world.stage.alice, "pay", "3", "-c", channel)["agreed"] == 1
+
+
 def test_a_proposal_above_the_limit_waits_for_the_user_who_may_accept(world: World) -> None:
     stage = world.stage
     opening = ("open", stage.bob.address, "1", "--other", "100001", "--wait", "0")
     assert world.refuse(stage.alice, *opening, status=1) == "unreachable"
-    proposal = next(item for item in world.ask(stage.bob, "proposals") if item["own"] == ["100001"])
+    proposal = proposed(world, "100001")
+    assert proposal["objection"] == ""
     assert world.ask(stage.bob, "accept", proposal["id"])["phase"] == "live"
 
 
 def test_a_proposal_may_be_declined_and_is_gone(world: World) -> None:
     stage = world.stage
     world.refuse(stage.alice, "open", stage.bob.address, "1", "--other", "100002", "--wait", "0", status=1)
-    proposal = next(item for item in world.ask(stage.bob, "proposals") if item["own"] == ["100002"])
+    proposal = proposed(world, "100002")
+    assert "objection" in world.run(stage.bob, "proposals").stdout
     world.ask(stage.bob, "decline", proposal["id"], "--why", "too much")
     assert proposal["id"] not in {item["id"] for item in world.ask(stage.bob, "proposals")}
     assert world.refuse(stage.bob, "accept", proposal["id"]) == "unknown channel"
