@@ -183,7 +183,9 @@ def test_position_with_its_instrument_and_condition(premium: int) -> None:
 def test_hash_lock_and_subchannel() -> None:
     message = {"id": 4, "payer": 1, "payee": 0, "asset": 2, "amount": 77, "condition": _CONDITION_JSON}
     assert hashes.claim_hash(lock(4, 77, CONDITION, 1, 0, 2)) == _wallet("HashLock", message)[0]
-    child = Subchannel(ClaimId(4), ChannelId(WORD), (Seat(0), Seat(255)), (Amount(5), Amount(6)), WORD, UnixSeconds(9), CONDITION)
+    child = Subchannel(
+        ClaimId(4), ChannelId(WORD), (Seat(0), Seat(255)), (Amount(5), Amount(6)), WORD, UnixSeconds(9), CONDITION
+    )
     message = {
         "id": 4, "child": WORD, "seats": [0, 255], "allocations": [5, 6], "opening": WORD, "until": 9,
         "condition": _CONDITION_JSON,

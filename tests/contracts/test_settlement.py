@@ -318,7 +318,9 @@ def test_what_cannot_be_executed_yet_is_refused_by_name(scene: Scene, instrument
 
 def test_a_subchannel_is_refused_by_name(scene: Scene) -> None:
     channel = scene.opened()
-    child = Subchannel(ClaimId(1), ChannelId(b"\1" * 32), (Seat(0), Seat(1)), (Amount(5), Amount(5)), ZERO_HASH, UnixSeconds(9))
+    child = Subchannel(
+        ClaimId(1), ChannelId(b"\1" * 32), (Seat(0), Seat(1)), (Amount(5), Amount(5)), ZERO_HASH, UnixSeconds(9)
+    )
     state = _disputed(channel, (child,))
 
     assert channel.refusal(channel.settlement(state)) == "claim: unsupported"
