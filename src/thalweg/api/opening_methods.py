@@ -1,5 +1,6 @@
 """Methods about opening channels: ask for one, see what others ask for, accept or decline."""
 
+import asyncio
 import secrets
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from thalweg.api.params import Accept, Decline, Nothing, Open
 from thalweg.api.verdicts import OpeningJudge
 from thalweg.api.views import ProposalView, channel_view, proposal_view
 from thalweg.api.waiting import ask, counted, new_request
-from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, OpenRequested
+from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, OpenRequested, Policy
 from thalweg.channel.opening import Opening
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.errors import Reason, Unavailable, UserFault
@@ -20,6 +21,8 @@ from thalweg.units import AMOUNT_MAX, ZERO_HASH, Amount, AssetIndex, Hash, UnixS
 
 _NONCE_BITS: Final = 256
 _CONNECT_S_MAX: Final = 15.0
+QUORUM_POLLS: Final = 100
+QUORUM_POLL_S: Final = 0.05
 
 
 async def open_channel(backend: Backend, params: Open) -> Any:
@@ -54,7 +57,7 @@ async def open_channel(backend: Backend, params: Open) -> Any:
         peers=(me.peer, peer),
         deadline=UnixSeconds(now + params.valid_s),
         secret=Hash(secrets.token_bytes(32)),
-        policy=backend.policy(terms, amounts, _undecided(backend, params.undecided_max)),
+        policy=await _policy(backend, terms, amounts, params.undecided_max),
     )
     return await _opened(backend, event, OpeningJudge(request), params.wait_s)
 
@@ -64,6 +67,17 @@ async def _opened(backend: Backend, event: AnyEvent, judge: OpeningJudge, wait_s
     opened = await ask(backend, event, judge, wait_s, "the opening")
     await counted(backend, opened, wait_s)
     return channel_view(backend, backend.engine.node.channels[opened])
+
+
+async def _policy(backend: Backend, terms: Terms, amounts: tuple[Amount, ...], undecided_max: str) -> Policy:
+    """Return the policy; a node that has just started is given a moment to read the oracle's quorum."""
+    undecided = _undecided(backend, undecided_max)
+    for _ in range(QUORUM_POLLS):
+        try:
+            return backend.policy(terms, amounts, undecided)
+        except Unavailable:
+            await asyncio.sleep(QUORUM_POLL_S)
+    return backend.policy(terms, amounts, undecided)
 
 
 def _amount(amount: int) -> Amount:
@@ -107,7 +121,7 @@ async def accept(backend: Backend, params: Accept) -> Any:
     item = _proposal(backend, params.channel)
     check_opening(backend, item)
     check_room(backend, item.id)
-    policy = backend.policy(item.terms, item.amounts, _undecided(backend, params.undecided_max))
+    policy = await _policy(backend, item.terms, item.amounts, params.undecided_max)
     event = AcceptRequested(backend.now(), item.id, policy)
     return await _opened(backend, event, OpeningJudge(channel_id=item.id), params.wait_s)
 

@@ -17,11 +17,12 @@ from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, TakeRequested
 from thalweg.channel.operations import Offer
 from thalweg.channel.state import Channel
-from thalweg.errors import ThalwegError
+from thalweg.errors import ThalwegError, Unavailable
 from thalweg.market.smiles import Market
 from thalweg.units import SCALE, Amount, UnixSeconds, mul_div_down, mul_div_toward_zero
 
 PPM: Final = 1_000_000
+RETRY_S: Final = 0.25  # until what could not be judged is looked at again; proposals and offers run out by themselves
 _log: Final = logging.getLogger(__name__)
 
 
@@ -58,6 +59,9 @@ class Autopilot:
             event = judge(notice)
             if event is not None:
                 self._backend.request(event)
+        except Unavailable as error:  # a node that has just started may not have read the chain yet
+            _log.info("looked at again soon: %s", error)
+            self._loop.call_later(RETRY_S, self._act, judge, notice)
         except ThalwegError as error:
             _log.info("left to the user: %s", error)
         except Exception as error:  # a bug or a broken invariant: asyncio would only log it
