@@ -1,12 +1,15 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.app.strategy import value_of
+from thalweg.app.strategy import Autopilot, Strategy, value_of
+from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.operations import Leg, Offer
 from thalweg.channel.state import Channel
 from thalweg.cli.demo.show import moved
-from thalweg.errors import UserFault
+from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.instruments.terms import Instrument
 from thalweg.market.names import OptionName, instrument_of
 from thalweg.market.smiles import Market, default_market
@@ -72,3 +75,28 @@ def test_a_market_moved_to_today_keeps_its_hours_and_its_shape(days: int, second
     assert now - DAY < today.at <= now
     assert [smile.expiry - today.at for smile in today.smiles] == [smile.expiry - market.at for smile in market.smiles]
     assert all(smile.expiry % DAY == 8 * 3_600 for smile in today.smiles)
+
+
+def test_what_cannot_be_judged_yet_is_judged_again_soon() -> None:
+    """A node that has just started has not read the oracle's quorum: a proposal must not be left lying for that."""
+
+    async def judged() -> int:
+        done = asyncio.Event()
+        tries: list[Notify] = []
+
+        def judge(notice: Notify) -> None:
+            tries.append(notice)
+            if len(tries) == 1:
+                raise Unavailable(Reason.UNREACHABLE, "the chain has not answered yet")
+            done.set()
+
+        pilot = Autopilot(Strategy(), None, done_with)  # type: ignore[arg-type]
+        pilot._act(judge, Notify(Topic.OPENING_PROPOSED))
+        async with asyncio.timeout(10):
+            await done.wait()
+        return len(tries)
+
+    def done_with(error: BaseException) -> None:
+        raise error
+
+    assert asyncio.run(judged()) == 2
