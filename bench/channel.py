@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench.at_rest import measure_memory, measure_replay
 from bench.node import measure_node
-from bench.updates import measure_floor, measure_updates
+from bench.updates import measure_updates
 
 RESULTS = Path(__file__).parent / "results" / "channel.json"
 
@@ -49,8 +49,7 @@ def measure() -> dict[str, float]:
     """Return all results."""
     with tempfile.TemporaryDirectory(prefix="thalweg-bench-") as name:
         folder = Path(name)
-        results = measure_floor(folder)
-        results |= asyncio.run(measure_updates(folder))
+        results = asyncio.run(measure_updates(folder))
         results["serial_floor_ratio"] = results["serial_p50_ms"] * 1e3 / results["floor_us"]
         results |= measure_node(folder)
         results |= measure_memory(folder)

@@ -1,6 +1,6 @@
 """Updates between two operating-system processes: real sockets, Noise links, journals and signers that sync.
 
-The floor is what two such updates cannot do without, measured in the same run: two fdatasync, two signatures, two
+The floor is what such an update cannot do without, measured in turn with it: two fdatasync, two signatures, two
 verifications.
 """
 
@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import coincurve
@@ -24,39 +23,45 @@ from thalweg.network.multiaddr import Multiaddr
 from thalweg.units import ChannelId, Hash, UnixSeconds
 
 SERIAL_UPDATES = 1500
+WARM_UP = 100  # of them, not counted
 BATCH = 1000
 BATCHED_OPERATIONS = 200_000
 
 
-def measure_floor(folder: Path) -> dict[str, float]:
-    """Return medians in microseconds of the parts no durable, signed update can do without."""
-    key = coincurve.PrivateKey(b"k" * 32)
-    digest = b"d" * 32
-    signature = sign(key, digest)
-    handle = os.open(folder / "floor", os.O_RDWR | os.O_CREAT)
-    os.pwrite(handle, bytes(4096), 0)
+class Floor:
+    """What no durable, signed update can do without, measured in turn with the updates.
 
-    def sync() -> None:
-        os.pwrite(handle, os.urandom(512), 0)
-        os.fdatasync(handle)
+    In turn, because a sync that follows a wait is slower than one that follows a sync, and so is a signature after it:
+    back to back they would flatter the floor, and on a shared machine the two would see different hours.
+    """
 
-    parts = {
-        "fdatasync_us": _median_us(sync, 300),
-        "sign_us": _median_us(lambda: sign(key, digest), 500),
-        "verify_us": _median_us(lambda: recover(digest, signature), 500),
-    }
-    os.close(handle)
-    parts["floor_us"] = 2 * sum(parts.values())
-    return parts
+    def __init__(self, folder: Path) -> None:
+        self._key = coincurve.PrivateKey(b"k" * 32)
+        self._file = os.open(folder / "floor", os.O_RDWR | os.O_CREAT)
+        os.pwrite(self._file, bytes(4096), 0)
+        os.fsync(self._file)
+        self._spent: dict[str, list[float]] = {"fdatasync_us": [], "sign_us": [], "verify_us": []}
 
-
-def _median_us(call: Callable[[], object], times: int) -> float:
-    spent = []
-    for _ in range(times):
+    def sample(self) -> None:
+        """Do each part once: one side's share of an update."""
+        digest = os.urandom(32)
         begin = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - begin)
-    return statistics.median(spent) * 1e6
+        os.pwrite(self._file, digest * 16, 0)
+        os.fdatasync(self._file)
+        synced = time.perf_counter()
+        signature = sign(self._key, digest)
+        signed = time.perf_counter()
+        recover(digest, signature)
+        verified = time.perf_counter()
+        parts = (synced - begin, signed - synced, verified - signed)
+        for name, part in zip(self._spent, parts, strict=True):
+            self._spent[name].append(part * 1e6)
+
+    def result(self) -> dict[str, float]:
+        """Return the medians in microseconds; the floor is both sides' shares."""
+        os.close(self._file)
+        parts = {name: statistics.median(spent[WARM_UP:]) for name, spent in self._spent.items()}
+        return parts | {"floor_us": 2 * sum(parts.values())}
 
 
 # --- two processes --------------------------------------------------------------------------------------------------
@@ -144,7 +149,7 @@ async def measure_updates(folder: Path) -> dict[str, float]:
             await asyncio.sleep(0)  # the host must run before it dials
             peer = await alice.party.host.dial(address)
             await alice.open(bytes(peer))
-            figures = await _serial(alice)
+            figures = await _serial(alice, Floor(folder))
             figures |= await _batched(alice)
             await alice.party.host.aclose()
             await running
@@ -154,7 +159,7 @@ async def measure_updates(folder: Path) -> dict[str, float]:
     return figures
 
 
-async def _serial(alice: Alice) -> dict[str, float]:
+async def _serial(alice: Alice, floor: Floor) -> dict[str, float]:
     spent = []
     for _ in range(SERIAL_UPDATES):
         number = _last_number(alice) + 1
@@ -162,8 +167,10 @@ async def _serial(alice: Alice) -> dict[str, float]:
         await alice.pay(1)
         await alice.until_agreed(number)
         spent.append(time.perf_counter() - begin)
-    spent = sorted(spent[100:])
-    return {"serial_p50_ms": statistics.median(spent) * 1e3, "serial_p99_ms": spent[int(len(spent) * 0.99)] * 1e3}
+        floor.sample()
+    spent = sorted(spent[WARM_UP:])
+    p50, p99 = statistics.median(spent) * 1e3, spent[int(len(spent) * 0.99)] * 1e3
+    return floor.result() | {"serial_p50_ms": p50, "serial_p99_ms": p99}
 
 
 def _last_number(alice: Alice) -> int:

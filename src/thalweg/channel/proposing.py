@@ -48,8 +48,8 @@ def can_offer(channel: Channel, now: UnixSeconds) -> bool:
     """Say whether the sequencer may put another state at stake now."""
     return (
         channel.seat == SEQUENCER
-        and phase(channel) in (Phase.LIVE, Phase.RECOVERING)
         and (bool(channel.queue) or _must_supersede(channel))
+        and phase(channel) in (Phase.LIVE, Phase.RECOVERING)
         and version_max(channel) < VERSION_FINAL
         and len(channel.offered) < OFFERED_MAX
         and sum(not entry.dead for entry in channel.offered) < PIPELINE_MAX

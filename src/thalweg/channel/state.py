@@ -211,7 +211,8 @@ def newest(channel: Channel) -> Agreed | Offered:
 
 def version_max(channel: Channel) -> Version:
     """Return the greatest version ever offered, agreed or signed here: nothing at or below it may be signed anew."""
-    return max([channel.agreed.version, channel.signed_max, *(entry.version for entry in channel.offered)])
+    latest = channel.offered[-1].version if channel.offered else channel.agreed.version  # versions only grow
+    return max(latest, channel.agreed.version, channel.signed_max)
 
 
 def find_live(channel: Channel, version: Version) -> Offered | None:

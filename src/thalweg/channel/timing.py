@@ -34,7 +34,8 @@ def alarm(channel: Channel) -> UnixSeconds:
         times.append(channel.leave_by + GRACE_S)
     times += [operation.valid_until + 1 for operation in channel.queue[:1]]
     times += [offer.valid_until + 1 for offer in channel.offers[:1]]
-    return UnixSeconds(min((time for time in times if time > channel.looked), default=0))
+    looked = channel.looked
+    return UnixSeconds(min([time for time in times if time > looked], default=0))
 
 
 def _patience(channel: Channel) -> int:
