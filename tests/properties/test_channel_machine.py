@@ -8,15 +8,16 @@ import random
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from thalweg.channel.events import LinkDown, LinkUp, Started, TakeRequested, TimerFired
 from thalweg.channel.messages import ChannelMessage, Message
-from thalweg.channel.operations import AnyOperation, Leg, Transfer, Withdraw
+from thalweg.channel.operations import AnyOperation, Leg, Transfer, Withdraw, is_in_range
 from thalweg.channel.state import Leaving
-from thalweg.errors import PeerFault, UserFault
+from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.instruments.report import GRID_S, Settlement
 from thalweg.instruments.terms import Instrument, Payoff
 from thalweg.testing.checks import check_cover, check_money
@@ -43,10 +44,15 @@ class Channels(RuleBasedStateMachine):
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def ask(self, seat: int, *operations: AnyOperation) -> None:
+        channel = self.table.channels[seat]
+        if not all(map(is_in_range, operations)):
+            with pytest.raises(UserFault, match=str(Reason.OVERFLOW)):
+                self.table.operate(seat, *operations)
+            return
         try:
             self.table.operate(seat, *operations)
         except UserFault:
-            assert self.table.channels[seat].leaving == Leaving.ALONE or self.table.channels[seat].recovering
+            assert channel.leaving == Leaving.ALONE or channel.recovering
 
     @rule(payer=seats, payee=seats, amount=st.integers(-1, 2 * DEPOSIT), count=st.integers(1, 3))
     def pay(self, payer: int, payee: int, amount: int, count: int) -> None:

@@ -26,6 +26,7 @@ from thalweg.channel.operations import (
     Jump,
     Offer,
     SettlePositions,
+    is_in_range,
 )
 from thalweg.channel.queueing import queue_operations
 from thalweg.channel.state import (
@@ -65,7 +66,10 @@ def enqueue(channel: Channel, operations: Iterable[AnyOperation], request: str =
 
 
 def on_operations(channel: Channel, event: OperationsRequested) -> Step:
-    """Take the user's operations."""
+    """Take the user's operations; never one that would cost me the link to the sequencer."""
+    if not all(map(is_in_range, event.operations)):
+        detail = f"an amount is negative, or over {AMOUNT_MAX}: no contract counts with it"
+        raise UserFault(Reason.OVERFLOW, detail)
     leaving = all(isinstance(operation, Jump | Close) for operation in event.operations)
     _check_usable(channel, recovering_too=leaving)
     return enqueue(channel, event.operations, event.request)

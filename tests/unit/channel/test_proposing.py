@@ -19,7 +19,7 @@ from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.instruments.report import Settlement
 from thalweg.testing.oracle import FEED
 from thalweg.testing.table import DEPOSIT, NOW, Table
-from thalweg.units import VERSION_FINAL, Amount, AssetIndex, Price, Seat, UnixSeconds
+from thalweg.units import AMOUNT_MAX, VERSION_FINAL, Amount, AssetIndex, Price, Seat, UnixSeconds
 
 A, B, C = Seat(0), Seat(1), Seat(2)
 USDC = AssetIndex(0)
@@ -320,6 +320,17 @@ def test_a_user_cannot_ask_for_too_much_at_once() -> None:
     with pytest.raises(UserFault, match=str(Reason.LIMIT)):
         table.step(B, OperationsRequested(NOW, "request", before.id, many))
     assert table.channels[B] == before
+
+
+@pytest.mark.parametrize("seat", [A, B])
+@pytest.mark.parametrize("amount", [-1, AMOUNT_MAX + 1])
+def test_a_user_cannot_make_his_node_say_what_would_cost_it_the_link(seat: Seat, amount: int) -> None:
+    table = Table().open()
+    before = table.channels[seat]
+    with pytest.raises(UserFault, match=str(Reason.OVERFLOW)):
+        table.operate(seat, pay(amount, to=Seat(1 - seat)))
+    assert table.channels[seat] == before
+    assert not table.sent
 
 
 def test_states_say_their_base_so_that_gaps_are_no_riddle() -> None:
