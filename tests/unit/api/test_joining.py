@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thalweg.api import opening_methods
 from thalweg.api.backend import Asset
 from thalweg.api.joining import check_challenge_period, check_opening, check_room, objection, undecided_max
 from thalweg.api.opening_methods import accept
@@ -19,7 +20,7 @@ from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import AcceptRequested, DeclineRequested, Policy
 from thalweg.channel.opening import Opening
 from thalweg.channel.terms import CloseOut, Terms
-from thalweg.errors import Reason, UserFault
+from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.units import Address, Amount, AssetIndex, ChannelId, Hash, Seat, UnixSeconds
 
 ALICE, BOB, MALLORY = (Address(letter * 20) for letter in (b"a", b"b", b"m"))
@@ -112,6 +113,33 @@ def test_what_is_not_joined_cannot_be_accepted_either() -> None:
     bob.engine.node.openings = {proposed.id: proposed}
     with pytest.raises(UserFault, match="do not trust"):
         asyncio.run(accept(bob, Accept(proposed.id.hex()[:8])))
+
+
+@pytest.mark.parametrize("tries", [1, 3, None])
+def test_accepting_waits_until_the_oracles_quorum_is_read_but_not_for_ever(
+    tries: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that has just started used to say that it cannot judge, and the proposal ran out. `tries` None: never."""
+    monkeypatch.setattr(opening_methods, "QUORUM_POLL_S", 0)
+    bob, proposed = backend(), opening()
+    bob.engine.node.openings = {proposed.id: proposed}
+    bob.now = lambda: UnixSeconds(1)
+    asked, accepted = [], []
+
+    def policy(terms: Terms, amounts: tuple[Amount, ...], limit: Amount | None) -> Policy:
+        asked.append(limit)
+        if tries is None or len(asked) < tries:
+            raise Unavailable(Reason.UNREACHABLE, "the quorum is not read yet")
+        return Policy(undecided_max(terms, amounts, limit))
+
+    async def settle(ask: Any, judge: Any, wait_s: float) -> None:
+        accepted.append(ask())
+
+    bob.policy, bob.request, bob.outcomes = policy, lambda event: event, SimpleNamespace(settle=settle)
+    with pytest.raises(Unavailable):  # nothing settles the opening here
+        asyncio.run(accept(bob, Accept(proposed.id.hex()[:8])))
+    assert len(asked) == (tries or opening_methods.QUORUM_POLLS + 1)
+    assert [type(event) for event in accepted] == ([AcceptRequested] if tries else [])
 
 
 @pytest.mark.parametrize(("oracle", "decision"), [(ORACLE, AcceptRequested), (MALLORY, DeclineRequested)])
