@@ -15,10 +15,11 @@ def market(world: World) -> Market:
 
 
 def put(world: World, market: Market, below: int) -> tuple[str, float]:
-    """Return a put's name and its model price."""
+    """Return a put's name and its model price now: options decay by the hour, and bob's node knows what time it is."""
     strike = Price((round(market.index) // 1_000 - below) * 1_000 * SCALE)
     name = str(OptionName("BTC", "USDC", market.smiles[4].expiry, strike, is_call=False))
-    return name, market.price(instrument_of(name, world.stage.oracle, 10**6)) / SCALE
+    now = world.wait(world.stage.time())
+    return name, market.price(instrument_of(name, world.stage.oracle, 10**6), now) / SCALE
 
 
 def held(world: World, name: str, channel: str) -> str | None:
