@@ -224,9 +224,14 @@ class Host:
             raise
 
     async def run(self) -> None:
-        """Serve until `aclose`; run it in a TaskGroup. Raises what a callback or handler raised but a peer's fault."""
+        """Serve until `aclose`; run it in a TaskGroup. Raises what a callback or handler raised but a peer's fault.
+
+        A host that was closed before it ran ends at once: whoever starts a node may be told to stop meanwhile.
+        """
         if self._stop is not None:
             raise InvariantBroken("a host runs once")
+        if self._ended.is_set():
+            return
         self._stop = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as self._group:
@@ -253,6 +258,7 @@ class Host:
         """Send what is queued, close every link and socket, and return when `run` has ended. Idempotent."""
         if self._stop is None:
             self._close_servers()
+            self._ended.set()
             return
         if not self._stop.done():
             self._stop.set_result(None)

@@ -342,6 +342,18 @@ def test_closing_sends_what_is_queued_and_ends_every_link() -> None:
     asyncio.run(scenario())
 
 
+def test_a_host_that_is_stopped_while_it_starts_ends_quietly() -> None:
+    async def scenario() -> None:
+        alice = Party(ALICE)
+        await alice.host.listen("127.0.0.1", 0)
+        await alice.host.aclose()  # told to stop before `run` had its turn
+        async with asyncio.timeout(5):
+            await alice.host.run()
+            await alice.host.aclose()
+
+    asyncio.run(scenario())
+
+
 def test_a_port_in_use_is_the_users_fault() -> None:
     async def scenario() -> None:
         alice, bob = Party(ALICE), Party(BOB)
