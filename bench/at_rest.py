@@ -3,14 +3,14 @@
 import contextlib
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from bench.party import DEPOSIT, POLICY, Keys, Wall, make_engine, make_terms, open_signer, transfers
 from thalweg.channel import hashes
 from thalweg.channel.events import AcceptRequested, LinkUp, OpenRequested, OperationsRequested
 from thalweg.node.engine import replay
-from thalweg.node.ports import Journal, JournalIdentity
+from thalweg.node.ports import Journal, JournalIdentity, Mark
 from thalweg.node.state import Node
 from thalweg.storage.journal import SqliteJournal
 from thalweg.units import ChannelId, Hash, UnixSeconds
@@ -24,7 +24,7 @@ class MemoryJournal:
 
     identity = JournalIdentity(b"", 0)
 
-    def append(self, entries: Iterable[bytes]) -> None:
+    def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
         """Forget them."""
 
     def snapshot(self) -> None:

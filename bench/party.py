@@ -22,9 +22,11 @@ from thalweg.network.limits import Limits
 from thalweg.node.engine import Engine
 from thalweg.node.ports import Journal, Network, Signer
 from thalweg.node.state import Identity, Node
+from thalweg.storage.intents import IntentFile
 from thalweg.storage.journal import SqliteJournal, new_journal_id
 from thalweg.storage.marks import MarkFile
 from thalweg.storage.signer import FileSigner
+from thalweg.storage.store import Store
 from thalweg.units import ZERO_HASH, Address, Amount, AssetIndex, ChannelId, Seat, UnixSeconds
 
 CHAIN_ID = 31_337
@@ -157,8 +159,9 @@ class Party:
         self.keys = Keys(name)
         folder.mkdir(parents=True, exist_ok=True)
         SqliteJournal.create(folder / "journal", new_journal_id())
-        self.journal = SqliteJournal.open(folder / "journal")
+        IntentFile.create(folder / "intents")
         self.signer = open_signer(folder / "marks", self.keys)
+        self.journal = Store(SqliteJournal.open(folder / "journal"), self.signer, IntentFile.open(folder / "intents"))
         self.host = Host(
             self.keys.node,
             agent="thalweg-bench",

@@ -13,8 +13,9 @@ from thalweg.app.report_messages import Want
 from thalweg.codec import encode
 from thalweg.errors import InvariantBroken, Reason, UserFault
 from thalweg.instruments.report import SignedReport
+from thalweg.node.ports import Journal
 from thalweg.oracle.step import Memory
-from thalweg.storage import SqliteJournal, Standing
+from thalweg.storage import Standing
 
 REPORTS_MAX: Final = 8192  # oldest forgotten first
 _ENTRIES_MAX: Final = 2048
@@ -36,7 +37,7 @@ class _Whole(msgspec.Struct, frozen=True):
 class OracleMemory:
     """The durable side of one oracle."""
 
-    def __init__(self, journal: SqliteJournal, standing: Standing) -> None:
+    def __init__(self, journal: Journal, standing: Standing) -> None:
         """Read what is remembered.
 
         Raises:

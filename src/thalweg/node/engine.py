@@ -9,7 +9,7 @@ words waits for the disk like everything else. An event that changes nothing is 
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -40,7 +40,7 @@ from thalweg.channel.events import (
 )
 from thalweg.channel.messages import DETAIL_MAX, Goodbye, Hello, Message, StateCountersigned, StateProposed
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
-from thalweg.node.ports import Chain, Clock, Journal, Network, Signer, Wallet
+from thalweg.node.ports import Chain, Clock, Journal, Mark, Network, Signer, Wallet
 from thalweg.node.state import Node, restore, snapshot
 from thalweg.node.step import step
 from thalweg.units import ChannelId, UnixSeconds
@@ -106,6 +106,18 @@ def _only_tells(effect: Effect) -> bool:
     if isinstance(effect, SendMessage):
         return isinstance(effect.message, StateProposed | StateCountersigned)
     return isinstance(effect, Notify | SetTimer)
+
+
+def _first_states(effects: Iterable[Effect]) -> dict[ChannelId, Mark]:
+    """Return what is signed next in each channel: its mark becomes durable with what leads to it.
+
+    Only the first state of a channel: its signature must be saved before there is a mark of the second.
+    """
+    marks: dict[ChannelId, Mark] = {}
+    for effect in effects:
+        if isinstance(effect, SignState):
+            marks.setdefault(effect.channel_id, Mark(effect.version, effect.digest))
+    return marks
 
 
 def _brief(message: Message) -> Message:
@@ -237,7 +249,7 @@ class Engine:
                 entries.append(entry)
             effects.extend(more)
         if entries:
-            self._append(entries)
+            self._append(entries, _first_states(effects))
         self._run(effects)
 
     def save(self) -> None:
@@ -245,10 +257,10 @@ class Engine:
         if self._unsaved:
             self._append([])
 
-    def _append(self, entries: list[bytes]) -> None:
+    def _append(self, entries: list[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
         unsaved, self._unsaved = self._unsaved, []
         self._unsaved_states.clear()
-        self._journal.append(unsaved + entries)
+        self._journal.append(unsaved + entries, marks)
         self._tail = self._tail.plus(unsaved + entries)
         if self._tail.entries >= self._tail_max.entries or self._tail.size_bytes >= self._tail_max.size_bytes:
             self._journal.compact(snapshot(self.node))

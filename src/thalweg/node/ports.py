@@ -4,7 +4,7 @@ All calls return at once. What the world answers comes back later as an event, s
 journal holds everything that ever happened.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -21,6 +21,13 @@ class JournalIdentity(msgspec.Struct, frozen=True):
     generation: int
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """The newest thing a key signed in a channel."""
+
+    version: Version
+    digest: Hash
+
+
 class Journal(Protocol):
     """An append-only list of entries, and the newest snapshot of what they amount to."""
 
@@ -28,8 +35,11 @@ class Journal(Protocol):
     def identity(self) -> JournalIdentity:
         """Return this journal's identity as of this start."""
 
-    def append(self, entries: Iterable[bytes]) -> None:
+    def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
         """Write entries in order, all or none; they are durable on return (one fsync a call).
+
+        `marks` are of the states that are signed next because of them, one a channel. A journal that lies beside its
+        signer makes them durable in the same fsync; another may ignore them, and the signer makes its own.
 
         Raises:
             InvariantBroken: the disk failed or is full; nothing may be signed or sent after it.
@@ -46,13 +56,6 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Release the folder."""
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """The newest thing a key signed in a channel."""
-
-    version: Version
-    digest: Hash
 
 
 class Signer(Protocol):

@@ -26,11 +26,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from thalweg.codec import encode
 from thalweg.errors import Reason, UserFault
-from thalweg.storage.folder import FILE_MODE, DataFolder, disk_fault, sync_folder
+from thalweg.node.ports import JournalIdentity
+from thalweg.storage.folder import FILE_MODE, INTENTS, JOURNAL, DataFolder, disk_fault, sync_folder
+from thalweg.storage.intents import Intent, entries_after, read_intents
 from thalweg.storage.journal import SqliteJournal, new_journal_id, remove_log, rename_journal, sqlite_fault
 from thalweg.storage.keys import Keys, create_keystore, unlock
 from thalweg.storage.mnemonic import to_entropy
-from thalweg.storage.tables import check_header, read_identity, verify
+from thalweg.storage.tables import INSERT_ENTRY, check_header, entry_chain, read_identity, verify
 
 CHUNK_BYTES: Final = 1 << 20
 BACKUP_BYTES_MAX: Final = 1 << 36
@@ -59,11 +61,12 @@ def backup(path: Path, target: Path, keys: Keys) -> BackupHeader:
         UserFault: NEWER, if `target` has more in it; EXISTS, if it is something else; CORRUPT or NOT_FOUND journal.
         Unavailable: the disk failed or is full; `target` is as it was.
     """
-    journal = path / "journal.sqlite3"
+    journal = path / JOURNAL
     check_header(journal)
     copy = path / f"backup-{secrets.token_hex(8)}.tmp"
     try:
-        header = _copy(journal, copy)
+        intents = read_intents(path / INTENTS)  # before the journal, which has by then whatever leaves them
+        header = _copy(journal, copy, intents)
         if target.exists():
             _check_target(target, header, keys)
         _encrypt(copy, target, header, keys)
@@ -103,8 +106,11 @@ def read_header(source: Path) -> BackupHeader:
         return _read_header(file, source)[0]
 
 
-def _copy(journal: Path, copy: Path) -> BackupHeader:
-    """Copy a journal through SQLite: one read transaction, beside which the node goes on writing."""
+def _copy(journal: Path, copy: Path, intents: list[Intent]) -> BackupHeader:
+    """Copy a journal through SQLite: one read transaction, beside which the node goes on writing.
+
+    What is acknowledged and still in the intents only is added to the copy.
+    """
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
     try:
         with (
@@ -112,11 +118,21 @@ def _copy(journal: Path, copy: Path) -> BackupHeader:
             contextlib.closing(sqlite3.connect(copy)) as to,
         ):
             live.backup(to)
+            _take_up(to, journal, intents)
         with contextlib.closing(_read_only(copy, "immutable=1")) as still:
             identity, tail = read_identity(journal, still), verify(journal, still)
     except sqlite3.Error as error:
         raise sqlite_fault(journal, error) from error
     return BackupHeader(identity.id, identity.generation, tail.seq, secrets.token_bytes(_SALT_BYTES))
+
+
+def _take_up(copy: sqlite3.Connection, journal: Path, intents: list[Intent]) -> None:
+    """Add to a copy what follows it in the intents."""
+    _, seq, chain = verify(journal, copy)
+    for entry in entries_after(intents, read_identity(journal, copy), seq):
+        seq, chain = seq + 1, entry_chain(chain, entry)
+        copy.execute(INSERT_ENTRY, (seq, entry, chain))
+    copy.commit()
 
 
 def _read_only(path: Path, mode: str) -> sqlite3.Connection:
@@ -166,7 +182,9 @@ def _restore(source: Path, folder: DataFolder, keys: Keys) -> BackupHeader:
 def _check_older(folder: DataFolder, header: BackupHeader) -> None:
     """Check that the folder's journal is an earlier state of the one in the backup. Closing it clears its log away."""
     with contextlib.closing(SqliteJournal.open(folder.journal)) as journal:
-        started, entries = journal.identity.generation - 1, journal.seq
+        started = journal.identity.generation - 1
+        run = JournalIdentity(journal.identity.id, started)
+        entries = journal.seq + len(list(entries_after(read_intents(folder.intents), run, journal.seq)))
         if journal.identity.id != header.journal_id:
             raise UserFault(
                 Reason.EXISTS, f"{folder.journal} is not the journal this backup was made of: name a new folder"

@@ -7,6 +7,7 @@
         seed.json              the seed's entropy, Ethereum V3 encrypted; written last, so it means "complete"
         journal.json           which journal is this keystore's own (`identity`)
         marks-0                what channel key 0 signed (`marks`)
+          intents                what is about to be signed, and the journal entries that lead to it (`intents`)
 
 Files are 0600. Whatever is replaced is replaced whole: written beside, synced, renamed, and the folder synced.
 Unix only: the lease needs flock.
@@ -23,6 +24,8 @@ from thalweg.errors import Reason, Unavailable, UserFault
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+JOURNAL: Final = "journal.sqlite3"
+INTENTS: Final = "keystore/intents"
 CONTENT_BYTES_MAX: Final = 1 << 20  # of one small file: keystore, identity, password
 
 _PID_BYTES_MAX: Final = 20
@@ -152,7 +155,7 @@ class DataFolder:
     @property
     def journal(self) -> Path:
         """Return where the journal lies."""
-        return self.path / "journal.sqlite3"
+        return self.path / JOURNAL
 
     @property
     def seed(self) -> Path:
@@ -167,6 +170,11 @@ class DataFolder:
     def marks(self, index: int) -> Path:
         """Return where the marks of a channel key lie."""
         return self.path / "keystore" / f"marks-{index}"
+
+    @property
+    def intents(self) -> Path:
+        """Return where lies what is about to be signed."""
+        return self.path / INTENTS
 
     def close(self) -> None:
         """Let another process have the folder."""

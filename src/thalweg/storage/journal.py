@@ -14,16 +14,17 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NoReturn, Self
 
 from thalweg.errors import InvariantBroken, Reason, Unavailable, UserFault
-from thalweg.node.ports import JournalIdentity
+from thalweg.node.ports import JournalIdentity, Mark
 from thalweg.storage.folder import FILE_MODE, disk_fault, sync_folder
 from thalweg.storage.identity import JOURNAL_ID_BYTES
 from thalweg.storage.tables import (
     APPLICATION_ID,
+    INSERT_ENTRY,
     MIGRATIONS,
     Migration,
     check_header,
@@ -38,6 +39,7 @@ from thalweg.storage.tables import (
     write_identity,
 )
 from thalweg.storage.wal import log_is_whole
+from thalweg.units import ChannelId
 
 ENTRY_BYTES_MAX: Final = 1 << 24
 SNAPSHOT_BYTES_MAX: Final = 1 << 29
@@ -45,7 +47,6 @@ SNAPSHOT_BYTES_MAX: Final = 1 << 29
 _PAGE_BYTES: Final = 4096
 _CHECKPOINT_PAGES: Final = 256  # of log, before they are copied into the main file
 _LOG_BYTES_KEPT: Final = 4 << 20  # the log is overwritten in place up to this size: no metadata to sync
-_INSERT: Final = "INSERT INTO entries (seq, entry, chain) VALUES (?, ?, ?)"
 _DISK_ERRORS: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
 
 
@@ -131,8 +132,8 @@ class SqliteJournal:
         """Return how many entries were ever appended."""
         return self._seq
 
-    def append(self, entries: Iterable[bytes]) -> None:
-        """Write entries in order, all or none; they are durable on return.
+    def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
+        """Write entries in order, all or none; they are durable on return. `marks` are left to the signer.
 
         Raises:
             InvariantBroken: an entry is too large, or the disk failed or is full; nothing may be signed after it.
@@ -149,10 +150,10 @@ class SqliteJournal:
             return
         try:
             if len(rows) == 1:
-                self._connection.execute(_INSERT, rows[0])
+                self._connection.execute(INSERT_ENTRY, rows[0])
             else:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany(_INSERT, rows)
+                self._connection.executemany(INSERT_ENTRY, rows)
                 self._connection.execute("COMMIT")
             self._seq, self._chain = seq, chain
             self._count_log(size)

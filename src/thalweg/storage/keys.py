@@ -26,6 +26,7 @@ from thalweg.storage import v3
 from thalweg.storage.derivation import derive
 from thalweg.storage.folder import DataFolder, read_whole, write_whole
 from thalweg.storage.identity import JournalRecord, save_record
+from thalweg.storage.intents import IntentFile
 from thalweg.storage.journal import new_journal_id
 from thalweg.storage.marks import MarkFile
 from thalweg.storage.mnemonic import ENTROPY_BYTES, to_entropy, to_mnemonic, to_seed
@@ -91,6 +92,7 @@ def create_keystore(folder: DataFolder, password: str, mnemonic: str | None = No
     keys = Keys(entropy)
     save_record(folder, JournalRecord(journal_id=new_journal_id(), generation=0))
     MarkFile.create(folder.marks(0))
+    IntentFile.create(folder.intents)
     write_whole(folder.seed, v3.encrypt(entropy, password))
     return keys
 

@@ -3,6 +3,7 @@
 It trusts no caller: whatever the engine believes, one key signs one state a version, and never goes back.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, Self
@@ -24,6 +25,7 @@ class FileSigner:
     def __init__(self, key: coincurve.PrivateKey, marks: MarkFile) -> None:
         self._key = key
         self._marks = marks
+        self._noted: dict[ChannelId, Mark] = {}  # newer than in the mark file, durable in the intents
         self._address = address_of(key.public_key)
 
     @classmethod
@@ -47,27 +49,62 @@ class FileSigner:
             UserFault: SIGNED_BEFORE, if this version with another digest, or a greater version, was signed; LIMIT.
             InvariantBroken: the disk failed or is full, or the arguments are no channel id, version and hash.
         """
+        asked = Mark(version, digest)
+        if self.is_newer(channel_id, asked):
+            self._marks.put(channel_id, asked)
+            self._noted.pop(channel_id, None)
+        return sign(self._key, digest)
+
+    def is_newer(self, channel_id: ChannelId, asked: Mark) -> bool:
+        """Say whether a mark is above the newest of its channel; False where it is that one.
+
+        Raises:
+            UserFault: SIGNED_BEFORE, if it is neither.
+            InvariantBroken: the arguments are no channel id, version and hash.
+        """
+        version, digest = asked.version, asked.digest
         if len(channel_id) != _HASH_BYTES or len(digest) != _HASH_BYTES or not 0 <= version <= VERSION_FINAL:
             raise InvariantBroken(f"asked to sign version {version} of {channel_id.hex()} as {digest.hex()}")
-        newest = self._marks.get(channel_id)
-        asked = Mark(version, digest)
+        newest = self.mark(channel_id)
         if newest is None or version > newest.version:
-            self._marks.put(channel_id, asked)
-        elif asked != newest:
+            return True
+        if asked != newest:
             raise UserFault(
                 Reason.SIGNED_BEFORE,
                 f"version {newest.version} of channel {channel_id.hex()} was signed; version {version}, as asked for "
                 "now, would be a second or an older state",
             )
-        return sign(self._key, digest)
+        return False
+
+    def may_note(self, channel_id: ChannelId, asked: Mark) -> bool:
+        """Say whether a mark is new and has a place in the mark file, where `settle` can put it.
+
+        Raises:
+            UserFault: SIGNED_BEFORE.
+        """
+        return self.is_newer(channel_id, asked) and self._marks.get(channel_id) is not None
+
+    def note(self, marks: Mapping[ChannelId, Mark]) -> None:
+        """Take marks as the newest ones that are durable elsewhere (`intents`) until `settle`."""
+        self._noted.update(marks)
+
+    def settle(self) -> None:
+        """Write what was noted into the mark file; durable on return.
+
+        Raises:
+            InvariantBroken: the disk failed or is full.
+        """
+        for channel_id, mark in self._noted.items():
+            self._marks.put(channel_id, mark)
+        self._noted.clear()
 
     def mark(self, channel_id: ChannelId) -> Mark | None:
         """Return the newest mark of a channel."""
-        return self._marks.get(channel_id)
+        return self._noted.get(channel_id) or self._marks.get(channel_id)
 
     def marks(self) -> dict[ChannelId, Mark]:
         """Return the newest mark of every channel."""
-        return self._marks.all()
+        return self._marks.all() | self._noted
 
     def room(self, known: AbstractSet[ChannelId]) -> int:
         """Return for how many channels beyond the `known` ones, which may have no mark yet, it can sign."""

@@ -1,7 +1,8 @@
 """From a folder and a password to everything a node keeps: in this order, and all or nothing.
 
-Lease, seed, journal (which counts the start), the keystore's record (which counts it too), marks. What follows is the
-caller's: replay the journal, then ask `marks_ahead` whether the signer knows of more than was replayed.
+Lease, seed, journal (which counts the start), marks, intents of the run before, the keystore's record (which counts the
+start too). What follows is the caller's: replay the journal, then ask `marks_ahead` whether the signer knows of more
+than was replayed.
 """
 
 import contextlib
@@ -10,9 +11,11 @@ from typing import NamedTuple
 
 from thalweg.storage.folder import DataFolder
 from thalweg.storage.identity import JournalRecord, Standing, load_record, save_record, standing
+from thalweg.storage.intents import IntentFile
 from thalweg.storage.journal import SqliteJournal
 from thalweg.storage.keys import Keys, unlock
 from thalweg.storage.signer import FileSigner
+from thalweg.storage.store import NO_GENERATION, Store, catch_up
 
 
 class Opened(NamedTuple):
@@ -20,13 +23,12 @@ class Opened(NamedTuple):
 
     folder: DataFolder
     keys: Keys
-    journal: SqliteJournal
+    journal: Store
     signer: FileSigner
     standing: Standing
 
     def close(self) -> None:
         """Close everything; another process may have the folder then."""
-        self.signer.close()
         self.journal.close()
         self.folder.close()
 
@@ -42,10 +44,11 @@ def open_folder(path: Path, password: str) -> Opened:
         folder = opened.enter_context(DataFolder.open(path))
         keys = unlock(folder, password)
         journal = opened.enter_context(contextlib.closing(_open_journal(folder)))
-        found = _count_start(folder, journal)
         signer = opened.enter_context(contextlib.closing(FileSigner.open(folder.marks(0), keys.channel(0))))
+        found = _count_start(folder, journal, signer)
+        store = Store(journal, signer, IntentFile.open(folder.intents))
         opened.pop_all()
-        return Opened(folder, keys, journal, signer, found)
+        return Opened(folder, keys, store, signer, found)
 
 
 def _open_journal(folder: DataFolder) -> SqliteJournal:
@@ -56,13 +59,19 @@ def _open_journal(folder: DataFolder) -> SqliteJournal:
     return SqliteJournal.open(folder.journal)
 
 
-def _count_start(folder: DataFolder, journal: SqliteJournal) -> Standing:
-    """Judge the journal and note this start, or note that the node is recovering until `identity.adopt`."""
+def _count_start(folder: DataFolder, journal: SqliteJournal, signer: FileSigner) -> Standing:
+    """Judge the journal, take up the intents of the run before, and note this start.
+
+    In this order: a crash in between leaves the intents to be taken up again. A node on a journal that is not the
+    keystore's own is noted as recovering until `identity.adopt`.
+    """
     record = load_record(folder)
     found = standing(journal.identity, record)
     match found:
         case Standing.OWN:
+            catch_up(folder.intents, journal, signer, record.generation)
             save_record(folder, JournalRecord(record.journal_id, journal.identity.generation))
         case Standing.RECOVERING:
+            catch_up(folder.intents, journal, signer, NO_GENERATION)
             save_record(folder, JournalRecord(record.journal_id, record.generation, recovering=True))
     return found

@@ -22,6 +22,7 @@ from thalweg.node.ports import JournalIdentity
 
 APPLICATION_ID: Final = 0x54_48_57_47  # "THWG" in the header of the file: https://www.sqlite.org/fileformat2.html
 NO_CHAIN: Final = bytes(8)  # what the first entry follows
+INSERT_ENTRY: Final = "INSERT INTO entries (seq, entry, chain) VALUES (?, ?, ?)"
 
 _HEADER_BYTES: Final = 100
 _SQLITE_MAGIC: Final = b"SQLite format 3\x00"

@@ -4,7 +4,7 @@ An append is written whole or not at all, as SQLite does it: a torn write is a l
 same disk, apart from the journal, so an old journal can be put back under newer marks.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import coincurve
 import msgspec
@@ -77,6 +77,17 @@ class SimDisk:
         self.restored = self.is_old = True
 
 
+def check_mark(disk: SimDisk, channel_id: ChannelId, asked: Mark) -> None:
+    """Check that a state may be signed.
+
+    Raises:
+        UserFault: SIGNED_BEFORE, another of its version, or a greater one, was.
+    """
+    newest = disk.marks.get(channel_id)
+    if newest is not None and asked.version <= newest.version and asked != newest:
+        raise UserFault(Reason.SIGNED_BEFORE, f"version {newest.version} was signed, {asked.version} is asked for")
+
+
 class SimJournal:
     """The journal port on a simulated disk."""
 
@@ -90,10 +101,13 @@ class SimJournal:
         """Return this journal's identity as of this start."""
         return self._identity
 
-    def append(self, entries: Iterable[bytes]) -> None:
-        """Write entries, all or none."""
+    def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
+        """Write entries, and the marks of what is signed next, all or none."""
+        for channel_id, mark in (marks or {}).items():
+            check_mark(self._disk, channel_id, mark)
         self._disk.fuse.burn()
         self._disk.entries.extend(entries)
+        self._disk.marks.update(marks or {})
         self._disk.fuse.burn()
 
     def snapshot(self) -> bytes | None:
@@ -133,9 +147,8 @@ class SimSigner:
 
     def sign_state(self, channel_id: ChannelId, version: Version, digest: Hash) -> Signature:
         """Sign a state; the mark is durable first."""
-        newest, asked = self._disk.marks.get(channel_id), Mark(version, digest)
-        if newest is not None and version <= newest.version and asked != newest:
-            raise UserFault(Reason.SIGNED_BEFORE, f"version {newest.version} was signed, {version} is asked for")
+        asked = Mark(version, digest)
+        check_mark(self._disk, channel_id, asked)
         self._disk.fuse.burn()
         self._disk.marks[channel_id] = asked
         if self._disk.signed.setdefault((channel_id, version), digest) != digest:

@@ -8,6 +8,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+from thalweg.node.ports import Mark
 from thalweg.storage import open_folder
 from thalweg.units import ChannelId, Hash, Version
 
@@ -32,8 +33,9 @@ def main(path: Path) -> None:
     sys.stdout.write("ready\n")
     while True:
         count = 1 + done % 7
-        opened.journal.append(entry(number) for number in range(done + 1, done + 1 + count))
+        entries = [entry(number) for number in range(done + 1, done + 1 + count)]
         done += count
+        opened.journal.append(entries, {CHANNEL: Mark(Version(done), digest(done))})
         if done % 100 < count:
             opened.journal.compact(done.to_bytes(8))
         opened.signer.sign_state(CHANNEL, Version(done), digest(done))

@@ -1,6 +1,6 @@
 """The engine: durable before signed, signed before said, and nothing from outside stops it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pytest
 from tests.unit.node.machine import BOB, Machine, joined, talk, the_channel
@@ -14,6 +14,7 @@ from thalweg.channel.operations import Transfer
 from thalweg.codec import encode
 from thalweg.errors import InvariantBroken, Reason, UserFault
 from thalweg.node.engine import INBOX_MAX, replay
+from thalweg.node.ports import Mark
 from thalweg.node.state import snapshot
 from thalweg.testing.disk import Crash, SimJournal, SimSigner
 from thalweg.units import Address, Amount, AssetIndex, ChannelId, Seat, Signature, UnixSeconds, Version
@@ -129,7 +130,7 @@ def test_a_users_fault_changes_and_writes_nothing() -> None:
 class FullDisk(SimJournal):
     """A journal that cannot be written."""
 
-    def append(self, entries: Iterable[bytes]) -> None:
+    def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
         raise InvariantBroken(str(Reason.DISK_FULL))
 
 

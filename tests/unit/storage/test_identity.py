@@ -21,6 +21,7 @@ from thalweg.storage import (
     standing,
 )
 from thalweg.storage.identity import load_record
+from thalweg.storage.intents import SLOTS
 from thalweg.units import ChannelId, Hash, Version
 
 ID, OTHER = bytes(16), bytes(15) + b"\1"
@@ -100,19 +101,35 @@ def test_a_copy_of_an_earlier_start_recovers_until_it_is_adopted(alice: Path, tm
         assert opened.standing is Standing.OWN
 
 
-def test_a_copy_taken_within_one_run_is_found_by_the_marks(alice: Path, tmp_path: Path) -> None:
+JOURNAL_FILES = ("journal.sqlite3", "journal.sqlite3-wal")
+
+
+@pytest.mark.parametrize("later", [1, SLOTS, 2 * SLOTS + 1])
+def test_a_copy_taken_within_one_run_is_made_whole_or_found_by_the_marks(
+    alice: Path, tmp_path: Path, later: int
+) -> None:
+    """What the intents still hold mends the copy; beyond them the signer knows of more than the journal."""
+    states = [f"version {number}".encode() for number in range(2, 2 + later)]
     with started(alice) as opened:
-        opened.journal.append([b"one"])
-        for name in ("journal.sqlite3", "journal.sqlite3-wal"):
-            shutil.copy(alice / name, tmp_path / name)
-        opened.journal.append([b"version 1 of the channel"])
+        opened.journal.append([b"version 1"])
         opened.signer.sign_state(CHANNEL, Version(1), Hash(bytes(32)))
-    for name in ("journal.sqlite3", "journal.sqlite3-wal"):
-        shutil.copy(tmp_path / name, alice / name)
-    with started(alice) as opened:
+        opened.journal.flush()
+        for name in JOURNAL_FILES:
+            shutil.copy(alice / name, tmp_path / name)
+        for number, entry in enumerate(states, 2):
+            opened.journal.append([entry], {CHANNEL: Mark(Version(number), Hash(bytes(32)))})
+        crashed = tmp_path / "crashed"
+        shutil.copytree(alice, crashed)
+    for name in JOURNAL_FILES:
+        shutil.copy(tmp_path / name, crashed / name)
+    with started(crashed) as opened:
         assert opened.standing is Standing.OWN
-        assert list(opened.journal.entries()) == [b"one"]
-        assert marks_ahead(opened.signer.marks(), {}) == {CHANNEL}
+        known = list(opened.journal.entries())
+        assert known == [b"version 1", *(states if later <= SLOTS else [])]
+        ahead = marks_ahead(opened.signer.marks(), {CHANNEL: Version(len(known))})
+        assert ahead == (set() if later <= SLOTS else {CHANNEL})
+    with started(crashed) as opened:
+        assert list(opened.journal.entries()) == known
 
 
 def test_a_lost_journal_is_refused_and_not_begun_anew(alice: Path) -> None:
@@ -126,7 +143,7 @@ def test_a_lost_journal_is_refused_and_not_begun_anew(alice: Path) -> None:
         assert not (alice / "journal.sqlite3").exists()
 
 
-@pytest.mark.parametrize("name", ["marks-0", "journal.json"])
+@pytest.mark.parametrize("name", ["marks-0", "intents", "journal.json"])
 @pytest.mark.parametrize("damage", [None, b"", b"{}", b'{"journal_id":"","generation":0,"recovering":false}'])
 def test_a_keystore_that_is_not_whole_is_refused_and_the_folder_let_go(
     alice: Path, name: str, damage: bytes | None
