@@ -78,13 +78,13 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     first: float = 0.5  # [P2] a message we had from nobody before
     first_decay: float = 0.95
     first_max: float = 10.0
-    deficit: float = -0.5  # [P3] squared share missing of what a mesh peer should deliver, in tenths
+    deficit: float = -8.0  # [P3] squared share (0..1) missing of what a mesh peer must deliver
     deficit_decay: float = 0.97
-    deficit_share: float = 0.2  # of the topic's messages a mesh peer must deliver, first or soon after
+    deficit_share: float = 0.05  # of the topic's messages a mesh peer must deliver, first or soon after
     deficit_after_seconds: float = 20.0  # in the mesh
     deficit_messages_min: float = 20.0  # carried by the topic meanwhile, for a deficit to mean anything
     soon_seconds: float = 2.0  # a duplicate so soon after the first copy still counts as delivered
-    failure: float = -0.5  # [P3b] what a deficit leaves behind when the peer leaves the mesh
+    failure: float = -8.0  # [P3b] what a deficit leaves behind when the peer leaves the mesh
     failure_decay: float = 0.97
     invalid: float = -10.0  # [P4] squared
     invalid_decay: float = 0.995
