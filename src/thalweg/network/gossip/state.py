@@ -147,7 +147,8 @@ class Outbox:
         self._extra.setdefault(peer, []).append(control)
 
     def finish(self) -> list[Effect]:
-        """Return every effect, RPCs last."""
+        """Return every effect, RPCs first: passing a message on must not wait for whoever reads it here."""
+        others, self.effects = self.effects, []
         for peer in {**self._vital, **self._vital_controls}:
             parts = self._vital.get(peer, [])
             controls = self._vital_controls.get(peer)
@@ -158,7 +159,7 @@ class Outbox:
             self._send(peer, fields, is_vital=False)
         for peer, offers in self._extra.items():
             self._send(peer, [rpc.control_field([each]) for each in offers], is_vital=False, apart=True)
-        return self.effects
+        return self.effects + others
 
     def _send(self, peer: bytes, fields: list[bytes], *, is_vital: bool, apart: bool = False) -> None:
         """Send fields in as few RPCs as their limit allows; `apart`: each in its own."""
