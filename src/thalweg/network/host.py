@@ -27,7 +27,7 @@ from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity, PeerId
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Stream
-from thalweg.network.switch import Handler, Switch
+from thalweg.network.switch import Handler, Service, Switch
 
 TICK_SECONDS: Final = 0.25  # how often limits of time are looked at
 BACKLOG: Final = 128  # connections the system keeps until we accept them
@@ -200,6 +200,20 @@ class Host:
         """
         self._switch.handle(protocol, handler)
 
+    def attach(self, service: Service) -> None:
+        """Let a protocol live on every link. Call before peers connect."""
+        self._switch.attach(service)
+
+    def drop(self, peer: PeerId, fault: PeerFault) -> None:
+        """Drop the link to a peer that broke a rule, and refuse it for a while."""
+        link = self._switch.links.of(peer)
+        if link is not None:
+            link.drop(fault)
+
+    def crash(self, error: BaseException) -> None:
+        """Stop with a bug of a service's: `run` raises it."""
+        self._crash(error)
+
     async def open(self, peer: PeerId, protocol: str) -> Stream:
         """Open a stream of an application protocol to a linked peer; one we keep is waited for, up to the dial limit.
 
@@ -286,10 +300,7 @@ class Host:
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            now = clock()
-            for link in self._switch.links.all():
-                link.tick(now)
-            self._switch.settle()
+            self._switch.tick(clock())
 
     def _start_keeping(self, peer: PeerId) -> None:
         task = self._spawn(self._keepers[peer].run())

@@ -29,18 +29,18 @@ def bytes_field(number: int, value: bytes) -> bytes:
     return varint.encode(number << 3 | _BYTES) + varint.encode(len(value)) + value
 
 
-def parse(data: bytes) -> list[Field]:
+def parse(data: bytes, fields_max: int = FIELDS_MAX) -> list[Field]:
     """Return the varint and length-delimited fields of a message in order.
 
     Raises:
-        PeerFault: MALFORMED, truncated, of an unknown wire type, or of more than `FIELDS_MAX` fields.
+        PeerFault: MALFORMED, truncated, of an unknown wire type, or of more than `fields_max` fields.
     """
     fields: list[Field] = []
     seen = offset = 0
     while offset < len(data):
         seen += 1
-        if seen > FIELDS_MAX:
-            raise PeerFault(Reason.MALFORMED, f"a protobuf message has more than {FIELDS_MAX} fields")
+        if seen > fields_max:
+            raise PeerFault(Reason.MALFORMED, f"a protobuf message has more than {fields_max} fields")
         tag, offset = _varint(data, offset)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == _VARINT:

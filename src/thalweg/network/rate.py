@@ -18,6 +18,17 @@ class Bucket:
 
     def take(self, amount: int, now: float) -> bool:
         """Take `amount` at time `now` (seconds, never going back); False where the bucket does not hold that much."""
-        level = min(self._level_max, self._level + (now - self._time) * self._rate) - amount
+        level = self._filled(now) - amount
         self._level, self._time = level, now
         return level >= 0
+
+    def take_if_held(self, amount: int, now: float) -> bool:
+        """As `take`, but what is refused costs nothing: for what is dropped, not for what cuts a peer off."""
+        return self.holds(amount, now) and self.take(amount, now)
+
+    def holds(self, amount: int, now: float) -> bool:
+        """Say whether the bucket holds that much."""
+        return self._filled(now) >= amount
+
+    def _filled(self, now: float) -> float:
+        return min(self._level_max, self._level + (now - self._time) * self._rate)

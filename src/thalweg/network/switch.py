@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable, UserFault
 from thalweg.network import identify, messages, services
@@ -22,6 +22,25 @@ from thalweg.network.secure import Credentials
 from thalweg.network.stream import Receiver, Stream
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
+
+
+class Service(Protocol):
+    """A protocol that lives on every link without a task a stream: it takes its streams' bytes itself."""
+
+    protocol: str
+
+    def established(self, link: Link, peer: PeerId) -> None:
+        """Note that a link can be used."""
+
+    def serve(self, link: Link, peer: PeerId, stream_id: int) -> Receiver:
+        """Serve a stream that the peer opened."""
+
+    def dropped(self, link: Link) -> None:
+        """Note that a link is gone; it may not have been established."""
+
+    def tick(self, now: float) -> None:
+        """Note that a moment has passed."""
+
 
 _log: Final = logging.getLogger(__name__)
 
@@ -65,12 +84,25 @@ class Switch:
             services.PING: services.serve_ping,
             identify.PROTOCOL: self._serve_identify,
         }
+        self._services: dict[str, Service] = {}
 
     # what the host asks
 
     def handle(self, protocol: str, handler: Handler) -> None:
         """Serve a protocol."""
         self._handlers[protocol] = handler
+
+    def attach(self, service: Service) -> None:
+        """Let a service live on every link."""
+        self._services[service.protocol] = service
+
+    def tick(self, now: float) -> None:
+        """Enforce what is limited in time."""
+        for link in self.links.all():
+            link.tick(now)
+        for service in self._services.values():
+            service.tick(now)
+        self.settle()
 
     def peers(self) -> tuple[PeerId, ...]:
         """Return the peers that messages can be sent to now."""
@@ -164,10 +196,12 @@ class Switch:
         if link.is_dialer:
             link.streams.open(messages.PROTOCOL, partial(self._attach, link, peer), lambda _: None)
         self._spawn(self._identify(link, peer))
+        for service in self._services.values():
+            service.established(link, peer)
 
     def serves(self, protocol: str) -> bool:
         """Say whether streams of a protocol are served."""
-        return protocol == messages.PROTOCOL or protocol in self._handlers
+        return protocol == messages.PROTOCOL or protocol in self._handlers or protocol in self._services
 
     def serve(self, link: Link, peer: PeerId, stream_id: int, protocol: str) -> Receiver:
         """Serve a stream that the peer opened."""
@@ -175,6 +209,8 @@ class Switch:
             if peer in self._channels:
                 raise PeerFault(Reason.LIMIT, "a second message stream was opened")
             return self._attach(link, peer, stream_id)
+        if protocol in self._services:
+            return self._services[protocol].serve(link, peer, stream_id)
         stream = Stream(link.streams, stream_id, peer, protocol)
         self._spawn(self._run_handler(self._handlers[protocol], stream, link, stream_id))
         return stream
@@ -182,6 +218,8 @@ class Switch:
     def dropped(self, link: Link, error: ThalwegError) -> None:
         """Note that a link is of no use any more."""
         was_used = self.links.lose(link)
+        for service in self._services.values():
+            service.dropped(link)
         if link.peer is None:
             _log.debug("connection with %s failed: %s", link, error)
             return
@@ -259,7 +297,7 @@ class Switch:
         description = identify.Description(
             public_key=self.credentials.identity.public_key,
             agent=self._agent,
-            protocols=(messages.PROTOCOL, *self._handlers),
+            protocols=(messages.PROTOCOL, *self._services, *self._handlers),
             addresses=tuple(self.addresses),
             observed=Multiaddr.of(link.address, link.port) if link is not None else None,
         )

@@ -1,0 +1,29 @@
+"""Gossip: signed messages that reach everybody who reads a topic, among peers that may lie. gossipsub v1.1, sans-IO."""
+
+from thalweg.network.gossip.events import (
+    Beat,
+    Cut,
+    Deliver,
+    Dial,
+    Effect,
+    Event,
+    Joined,
+    Left,
+    Note,
+    Published,
+    Received,
+    Recorded,
+    Send,
+    Subscribed,
+    Unsubscribed,
+)
+from thalweg.network.gossip.parameters import PROTOCOL, Caps, Parameters, Shape, Thresholds, Times, Weights
+from thalweg.network.gossip.router import step
+from thalweg.network.gossip.state import Chance, State
+from thalweg.network.gossip.validation import ACCEPTED, Judgement, Validator, Verdict
+
+__all__ = [
+    "ACCEPTED", "PROTOCOL", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
+    "Judgement", "Left", "Note", "Parameters", "Published", "Received", "Recorded", "Send", "Shape", "State",
+    "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
+]  # fmt: skip

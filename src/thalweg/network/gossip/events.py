@@ -1,0 +1,104 @@
+"""What the gossip router is told (events, past tense), and what it wants done (effects, imperatives)."""
+
+import msgspec
+
+from thalweg.errors import Reason
+from thalweg.network.gossip.rpc import Exchanged
+from thalweg.network.gossip.validation import Validator, Verdict
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """A peer that speaks gossip is linked."""
+
+    peer: bytes
+    is_outbound: bool  # we dialled it
+
+
+class Left(msgspec.Struct, frozen=True):
+    """The link to a peer is gone."""
+
+    peer: bytes
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A peer sent an RPC."""
+
+    peer: bytes
+    rpc: bytes
+
+
+class Subscribed(msgspec.Struct, frozen=True):
+    """We read a topic from now on."""
+
+    topic: str
+    validator: Validator
+
+
+class Unsubscribed(msgspec.Struct, frozen=True):
+    """We no longer read a topic."""
+
+    topic: str
+
+
+class Published(msgspec.Struct, frozen=True):
+    """We have a message of our own for a topic, which we may read or not."""
+
+    topic: str
+    payload: bytes
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A peer's signed record is known: others may be told of the peer."""
+
+    peer: bytes
+    record: bytes
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A heartbeat's time has passed."""
+
+
+Event = Joined | Left | Received | Subscribed | Unsubscribed | Published | Recorded | Beat
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send an RPC. One that is not vital may be dropped where the peer does not read fast enough."""
+
+    peer: bytes
+    rpc: bytes
+    is_vital: bool  # subscriptions, GRAFT and PRUNE
+
+
+class Deliver(msgspec.Struct, frozen=True):
+    """Give a good message to whoever reads the topic."""
+
+    topic: str
+    payload: bytes
+    peer: bytes  # who sent it first
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Drop the link to a peer that broke the rules, and refuse it for a while."""
+
+    peer: bytes
+    reason: Reason
+    detail: str
+
+
+class Dial(msgspec.Struct, frozen=True):
+    """Link to a peer that a well-scored one named."""
+
+    peer: Exchanged
+    source: bytes
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Log that something of a peer's was not taken, and why."""
+
+    peer: bytes
+    verdict: Verdict
+    reason: Reason
+    detail: str
+
+
+Effect = Send | Deliver | Cut | Dial | Note

@@ -1,0 +1,175 @@
+"""The gossip router's state, and the outbox in which a step collects what it wants done.
+
+The state is changed in place: copying it for every message would cost more than everything else together.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Container, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from thalweg.network.gossip import rpc
+from thalweg.network.gossip.events import Effect, Send
+from thalweg.network.gossip.memory import History, Seen
+from thalweg.network.gossip.parameters import Parameters
+from thalweg.network.gossip.score import Scores
+from thalweg.network.gossip.validation import Validator
+from thalweg.network.rate import Bucket
+
+_T = TypeVar("_T")
+
+
+class Chance(Protocol):
+    """Where chance comes from: a `random.Random`, seeded in simulations."""
+
+    def sample(self, population: Sequence[_T], k: int) -> list[_T]:
+        """Return `k` different elements."""
+
+
+class Peer:
+    """A linked peer."""
+
+    __slots__ = (
+        "bytes", "controls", "flood_bytes", "flood_controls", "flood_messages", "id", "ids_asked", "ids_wanted",
+        "ihaves", "is_outbound", "messages", "promises", "record", "served_bytes", "topics",
+    )  # fmt: skip
+
+    def __init__(self, peer: bytes, parameters: Parameters, now: float, *, is_outbound: bool) -> None:
+        caps = parameters.caps
+        self.id = peer
+        self.is_outbound = is_outbound
+        self.topics: set[str] = set()  # it reads
+        self.record = b""
+        self.messages = Bucket(caps.messages_per_second, now)
+        self.bytes = Bucket(caps.message_bytes_per_second, now)
+        self.controls = Bucket(caps.controls_per_second, now)
+        self.flood_messages = Bucket(caps.messages_per_second * caps.flood_factor, now)
+        self.flood_bytes = Bucket(caps.message_bytes_per_second * caps.flood_factor, now)
+        self.flood_controls = Bucket(caps.controls_per_second * caps.flood_factor, now)
+        self.promises: dict[bytes, float] = {}  # until when a message must come that it told of and we asked for
+        self.ihaves = self.ids_asked = self.ids_wanted = self.served_bytes = 0  # in this heartbeat
+
+    def begin_heartbeat(self) -> None:
+        """Count anew."""
+        self.ihaves = self.ids_asked = self.ids_wanted = self.served_bytes = 0
+
+
+class Sighting:
+    """Who sent a message that was good and new a moment ago."""
+
+    __slots__ = ("senders", "time")
+
+    def __init__(self, sender: bytes, time: float) -> None:
+        self.senders = [sender]
+        self.time = time
+
+
+class Topic:
+    """A topic we read."""
+
+    __slots__ = ("mesh", "recent", "seen", "validator")
+
+    def __init__(self, validator: Validator, parameters: Parameters, now: float) -> None:
+        self.validator = validator
+        self.mesh: dict[bytes, None] = {}  # a set that keeps its order, so that a seed replays
+        self.seen = Seen(parameters.times, parameters.caps, now)
+        self.recent: dict[bytes, Sighting] = {}
+
+
+class Fanout:
+    """Peers that get our messages in a topic we do not read."""
+
+    __slots__ = ("peers", "used_at")
+
+    def __init__(self, peers: Iterable[bytes], now: float) -> None:
+        self.peers = dict.fromkeys(peers)
+        self.used_at = now
+
+
+class State:
+    """Everything the router knows."""
+
+    def __init__(self, parameters: Parameters, chance: Chance) -> None:
+        self.parameters = parameters
+        self.chance = chance
+        self.peers: dict[bytes, Peer] = {}
+        self.topics: dict[str, Topic] = {}
+        self.fanouts: dict[str, Fanout] = {}
+        self.readers: dict[str, dict[bytes, None]] = {}  # of a topic, among the linked peers; an ordered set
+        self.backoffs: dict[tuple[str, bytes], float] = {}  # until when no GRAFT may pass, either way
+        self.history = History(parameters.times, parameters.caps)
+        self.scores = Scores(parameters.weights, parameters.caps)
+        self.authors: OrderedDict[bytes, Bucket] = OrderedDict()
+        self.beats = 0
+        self.counts: Counter[str] = Counter()  # for metrics: what was taken, sent and refused
+
+    def candidates(self, topic: str, score_min: float, without: Container[bytes]) -> list[bytes]:
+        """Return the linked readers of a topic with at least this score, in a fixed order."""
+        of = self.scores.of
+        return [peer for peer in self.readers.get(topic, ()) if peer not in without and of(peer) >= score_min]
+
+    def some(self, peers: Sequence[bytes], count: int) -> list[bytes]:
+        """Return at most so many of the peers, chosen by chance."""
+        return self.chance.sample(peers, min(count, len(peers)))
+
+
+class Outbox:
+    """What a step wants done. RPCs to one peer are joined: its vital parts, then messages and the rest."""
+
+    __slots__ = ("_bytes_max", "_extra", "_fields", "_vital", "_vital_controls", "effects")
+
+    def __init__(self, bytes_max: int) -> None:
+        self.effects: list[Effect] = []
+        self._bytes_max = bytes_max
+        self._vital: dict[bytes, list[bytes]] = {}
+        self._vital_controls: dict[bytes, list[rpc.Control]] = {}
+        self._fields: dict[bytes, list[bytes]] = {}
+        self._extra: dict[bytes, list[rpc.Control]] = {}
+
+    def add(self, effect: Effect) -> None:
+        """Want something done."""
+        self.effects.append(effect)
+
+    def subscription(self, peer: bytes, topic: str, *, is_subscribed: bool) -> None:
+        """Tell a peer what we read."""
+        field = rpc.subscription_field(topic, is_subscribed=is_subscribed)
+        self._vital.setdefault(peer, []).append(field)
+
+    def control(self, peer: bytes, control: rpc.Graft | rpc.Prune) -> None:
+        """Tell a peer where it stands."""
+        self._vital_controls.setdefault(peer, []).append(control)
+
+    def message(self, peer: bytes, field: bytes) -> None:
+        """Send a peer an encoded message."""
+        self._fields.setdefault(peer, []).append(field)
+
+    def offer(self, peer: bytes, control: rpc.IHave | rpc.IWant) -> None:
+        """Tell a peer what we have, or ask for what it has."""
+        self._extra.setdefault(peer, []).append(control)
+
+    def finish(self) -> list[Effect]:
+        """Return every effect, RPCs first: passing a message on must not wait for whoever reads it here."""
+        others, self.effects = self.effects, []
+        for peer in {**self._vital, **self._vital_controls}:
+            parts = self._vital.get(peer, [])
+            controls = self._vital_controls.get(peer)
+            if controls:
+                parts = [*parts, rpc.control_field(controls)]
+            self._send(peer, parts, is_vital=True)
+        for peer, fields in self._fields.items():
+            self._send(peer, fields, is_vital=False)
+        for peer, offers in self._extra.items():
+            self._send(peer, [rpc.control_field([each]) for each in offers], is_vital=False, apart=True)
+        return self.effects + others
+
+    def _send(self, peer: bytes, fields: list[bytes], *, is_vital: bool, apart: bool = False) -> None:
+        """Send fields in as few RPCs as their limit allows; `apart`: each in its own."""
+        batch: list[bytes] = []
+        size = 0
+        for field in fields:
+            if batch and (apart or size + len(field) > self._bytes_max):
+                self.effects.append(Send(peer, b"".join(batch), is_vital))
+                batch, size = [], 0
+            batch.append(field)
+            size += len(field)
+        if batch:
+            self.effects.append(Send(peer, b"".join(batch), is_vital))

@@ -1,0 +1,331 @@
+"""Publish and subscribe: the gossip router on a host's links.
+
+    gossip = Gossip(host)
+    gossip.subscribe("orders", validator, lambda payload, peer: print(payload))
+    gossip.publish("orders", payload)
+
+Rules: each side opens one stream for what it sends. What peers send waits in a queue a peer and is worked off in turns,
+a little at a time, so that gossip never keeps the event loop from channel messages; a peer gets new credit only for
+what was worked off. What a slow peer does not read is dropped beyond a limit: IHAVE tells it again.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable
+from thalweg.network import gossip
+from thalweg.network.framing import MessageReader, frame
+from thalweg.network.gossip.rpc import Exchanged
+from thalweg.network.host import Host
+from thalweg.network.link import Link
+from thalweg.network.peer_id import PeerId
+from thalweg.network.stream import Receiver
+
+WORK_SECONDS: Final = 0.002  # of gossip at a time; then the event loop sees to everything else
+QUEUED_BYTES_MAX: Final = 1024 * 1024  # not yet read by a peer, beyond which messages to it are dropped
+VITAL_BYTES_MAX: Final = 4 * 1024 * 1024  # beyond which the link is
+
+_log: Final = logging.getLogger(__name__)
+Reader = Callable[[bytes, PeerId], None]  # of a topic: gets each good payload once, and who sent it first
+
+
+class _Inlet:
+    """A stream on which a peer sends, and what of it waits to be worked off."""
+
+    __slots__ = ("_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "peer")
+
+    def __init__(self, owner: "Gossip", link: Link, peer: PeerId, stream_id: int, bytes_max: int) -> None:
+        self._owner = owner
+        self._link = link
+        self._stream_id = stream_id
+        self._reader = MessageReader(bytes_max)
+        self._messages: deque[bytes] = deque()
+        self._waiting = 0  # their bytes
+        self._owed = 0  # bytes the peer has had no new credit for
+        self.peer = peer
+
+    def received(self, data: memoryview) -> None:
+        """Queue what is complete; the rest may come at once."""
+        held = self._reader.pending + self._waiting
+        was_idle = not self._messages
+        messages = self._reader.feed(data)
+        self._messages += messages
+        self._waiting += sum(map(len, messages))
+        self._owed += len(data)
+        self._credit()
+        if was_idle and messages:
+            self._owner.has_work(self)
+        self._link.streams.hold(self._reader.pending + self._waiting - held)
+
+    def next(self) -> bytes | None:
+        """Return the next RPC, and let the peer send as much again."""
+        if not self._messages:
+            return None
+        message = self._messages.popleft()
+        self._waiting -= len(message)
+        self._link.streams.hold(-len(message))
+        self._credit()
+        return message
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing waits."""
+        return not self._messages
+
+    def _credit(self) -> None:
+        """Let the peer send as much again as does not wait here. Of an unfinished message all may come."""
+        size = self._owed - min(self._owed, self._waiting)
+        if size:
+            self._owed -= size
+            self._link.streams.credit(self._stream_id, size)
+
+    def ended(self) -> None:
+        """The peer sends no more gossip on this stream."""
+
+    def lost(self, error: ThalwegError) -> None:
+        """As `ended`: its link's end is told by itself."""
+
+
+class _Outlet:
+    """The stream on which a peer hears us."""
+
+    __slots__ = ("_early", "_owner", "_stream_id", "is_lost", "link", "peer")
+
+    def __init__(self, owner: "Gossip", link: Link, peer: PeerId) -> None:
+        self._owner = owner
+        self._stream_id: int | None = None
+        self._early: list[bytes] = []  # until the peer agreed on the protocol
+        self.link = link
+        self.peer = peer
+        self.is_lost = False
+
+    def open(self) -> None:
+        """Ask for the stream."""
+        self.link.streams.open(gossip.PROTOCOL, self._agreed, self.lost)
+
+    def send(self, rpc: bytes, *, is_vital: bool) -> bool:
+        """Queue an RPC; False where the peer is too slow for it."""
+        if self._stream_id is None:
+            if is_vital:
+                self._early.append(frame(rpc))
+            return is_vital
+        queued = self.link.streams.queued_on(self._stream_id) + len(rpc)
+        if queued > (VITAL_BYTES_MAX if is_vital else QUEUED_BYTES_MAX):
+            if is_vital:
+                self.link.drop(Unavailable(Reason.LIMIT, f"{queued} bytes of gossip wait: the peer is too slow"))
+            return False
+        self.link.streams.write(self._stream_id, frame(rpc))
+        return True
+
+    def _agreed(self, stream_id: int) -> Receiver:
+        self._stream_id = stream_id
+        self._owner.can_hear(self)
+        if self._early:
+            self.link.streams.write(stream_id, b"".join(self._early))
+            self._early.clear()
+        return self
+
+    def received(self, data: memoryview) -> None:
+        """Drop what comes: peers send on streams of their own."""
+        if self._stream_id is not None:
+            self.link.streams.credit(self._stream_id, len(data))
+
+    def ended(self) -> None:
+        """Nothing was expected."""
+
+    def lost(self, error: ThalwegError) -> None:
+        """The peer does not speak gossip, or no more."""
+        self.is_lost = True
+        self._owner.cannot_hear(self)
+
+
+class Gossip:
+    """Topics on a host's links. Everything runs on the host's event loop."""
+
+    protocol = gossip.PROTOCOL
+
+    def __init__(
+        self,
+        host: Host,
+        parameters: gossip.Parameters | None = None,
+        *,
+        on_exchange: Callable[[Exchanged, PeerId], None] = lambda named, source: None,
+    ) -> None:
+        """`on_exchange` hears of peers that a well-scored one named. Make it before the host runs."""
+        self.counts: Counter[str] = Counter()  # of the streams; the router has its own
+        self._host = host
+        self._state = gossip.State(parameters or gossip.Parameters(), secrets.SystemRandom())
+        self._on_exchange = on_exchange
+        self._readers: dict[str, Reader] = {}
+        self._outlets: dict[PeerId, _Outlet] = {}
+        self._busy: deque[_Inlet] = deque()
+        self._is_working = False
+        self._beat_at: float | None = None
+        host.attach(self)
+
+    # what the application asks
+
+    def subscribe(self, topic: str, validator: gossip.Validator, reader: Reader) -> None:
+        """Read a topic: `reader` gets each payload that its validator accepts, once.
+
+        Raises:
+            UserFault: EXISTS, OVERSIZED or LIMIT.
+        """
+        self._do(gossip.Subscribed(topic, validator))
+        self._readers[topic] = reader
+
+    def unsubscribe(self, topic: str) -> None:
+        """Stop reading a topic.
+
+        Raises:
+            UserFault: NOT_FOUND.
+        """
+        self._do(gossip.Unsubscribed(topic))
+        del self._readers[topic]
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send a payload to everybody who reads the topic. Readers here do not get it.
+
+        Raises:
+            UserFault: OVERSIZED, or what the topic's validator says, where we read it.
+        """
+        self._do(gossip.Published(topic, payload))
+
+    def record(self, peer: PeerId, record: bytes) -> None:
+        """Tell others of a peer by its signed record, when they ask for more peers."""
+        self._do(gossip.Recorded(peer, record))
+
+    def peers(self, topic: str | None = None) -> tuple[PeerId, ...]:
+        """Return the peers that speak gossip, or those that read a topic."""
+        return tuple(map(PeerId, self._state.peers if topic is None else self._state.readers.get(topic, ())))
+
+    def mesh(self, topic: str) -> tuple[PeerId, ...]:
+        """Return the peers that a topic's messages are pushed to."""
+        read = self._state.topics.get(topic)
+        return () if read is None else tuple(map(PeerId, read.mesh))
+
+    def topics(self) -> tuple[str, ...]:
+        """Return what is read."""
+        return tuple(self._state.topics)
+
+    def score(self, peer: PeerId) -> float:
+        """Return a peer's score; 0 of one that is not here."""
+        return self._state.scores.of(peer)
+
+    def why(self, peer: PeerId) -> dict[str, float]:
+        """Return the parts of a peer's score."""
+        return self._state.scores.why(peer, self._now())
+
+    @property
+    def router_counts(self) -> Counter[str]:
+        """Return what the router counted."""
+        return self._state.counts
+
+    # what the host says
+
+    def established(self, link: Link, peer: PeerId) -> None:
+        """Ask a newly linked peer whether it speaks gossip."""
+        outlet = _Outlet(self, link, peer)
+        self._outlets[peer] = outlet
+        try:
+            outlet.open()
+        except Unavailable as refusal:
+            _log.debug("no gossip with %s: %s", peer, refusal)
+
+    def serve(self, link: Link, peer: PeerId, stream_id: int) -> Receiver:
+        """Hear a peer; the newest of its streams counts as well as the others."""
+        outlet = self._outlets.get(peer)
+        if outlet is not None and outlet.link is link:
+            if outlet.is_lost:
+                self.established(link, peer)
+                outlet = self._outlets[peer]
+            self.can_hear(outlet)
+        return _Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
+
+    def dropped(self, link: Link) -> None:
+        """Forget a link."""
+        if link.peer is not None:
+            outlet = self._outlets.get(link.peer)
+            if outlet is not None and outlet.link is link:
+                self.cannot_hear(outlet)
+                self._outlets.pop(link.peer, None)
+
+    def tick(self, now: float) -> None:
+        """Let a heartbeat pass when it is due."""
+        seconds = self._state.parameters.times.heartbeat_seconds
+        if self._beat_at is None or now >= self._beat_at:
+            late = self._beat_at is None or now - self._beat_at > seconds
+            self._beat_at = now + seconds if late or self._beat_at is None else self._beat_at + seconds
+            self._do(gossip.Beat())
+
+    # what the streams say
+
+    def can_hear(self, outlet: _Outlet) -> None:
+        """Note that a peer speaks gossip."""
+        if outlet.peer not in self._state.peers:
+            self._do(gossip.Joined(outlet.peer, is_outbound=outlet.link.is_dialer))
+
+    def cannot_hear(self, outlet: _Outlet) -> None:
+        """Note that a peer does not, or no longer."""
+        if self._outlets.get(outlet.peer) is outlet and outlet.peer in self._state.peers:
+            self._do(gossip.Left(outlet.peer))
+
+    def has_work(self, inlet: _Inlet) -> None:
+        """Queue a peer whose RPCs wait."""
+        self._busy.append(inlet)
+        if not self._is_working:
+            self._is_working = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        """Work off RPCs for a moment, one a peer in turn."""
+        until = self._now() + WORK_SECONDS
+        try:
+            while self._busy:
+                inlet = self._busy.popleft()
+                rpc = inlet.next()
+                if not inlet.is_idle:
+                    self._busy.append(inlet)
+                if rpc is not None:
+                    self.counts["rpcs_received"] += 1
+                    self.counts["bytes_received"] += len(rpc)
+                    self._do(gossip.Received(inlet.peer, rpc))
+                if self._now() >= until:
+                    break
+        except Exception as error:  # a bug, ours or a reader's: asyncio would only log it; `Host.run` raises it
+            self._host.crash(error)
+        if self._busy:
+            asyncio.get_running_loop().call_soon(self._work)
+        else:
+            self._is_working = False
+
+    def _do(self, event: gossip.Event) -> None:
+        for effect in gossip.step(self._state, event, self._now()):
+            match effect:
+                case gossip.Send(peer, rpc, is_vital):
+                    self._send(PeerId(peer), rpc, is_vital=is_vital)
+                case gossip.Deliver(topic, payload, peer):
+                    reader = self._readers.get(topic)
+                    if reader is not None:
+                        reader(payload, PeerId(peer))
+                case gossip.Cut(peer, reason, detail):
+                    self._host.drop(PeerId(peer), PeerFault(reason, detail))
+                case gossip.Dial(named, source):
+                    self._on_exchange(named, PeerId(source))
+                case gossip.Note(peer, verdict, reason, detail):
+                    _log.debug("%s of %s: %s: %s", verdict.value, PeerId(peer), reason, detail)
+
+    def _send(self, peer: PeerId, rpc: bytes, *, is_vital: bool) -> None:
+        outlet = self._outlets.get(peer)
+        if outlet is None or not outlet.send(rpc, is_vital=is_vital):
+            self.counts["rpcs_dropped"] += 1
+            return
+        self.counts["rpcs_sent"] += 1
+        self.counts["bytes_sent"] += len(rpc)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
