@@ -14,6 +14,7 @@ from thalweg.cli.demo.stage import PASSWORD, Party, Stage, price_path
 from thalweg.cli.entry import application
 from thalweg.market.smiles import default_market
 
+PATIENCE_S = 15.0
 _T = TypeVar("_T")
 
 
@@ -61,7 +62,7 @@ class World:
 
 
 async def set_up(stage: Stage) -> None:
-    """Start a chain, four oracles and two traders."""
+    """Start a chain, four oracles and two traders who are linked: a request that does not wait needs the link."""
     await stage.make_folders()
     await stage.start_chain(None)
     await stage.deploy()
@@ -69,3 +70,4 @@ async def set_up(stage: Stage) -> None:
     market = moved(default_market(), now)
     await stage.start_oracles(price_path(market, market.smiles[3].expiry, stage.random))
     await stage.start_traders(market)
+    await stage.alice.call("connect", address=stage.bob.address, wait_s=PATIENCE_S)
