@@ -1,5 +1,6 @@
 """Journal, marks and intents as one machine: whatever was acknowledged is there after a crash at any point."""
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -96,6 +97,31 @@ class StoreMachine(RuleBasedStateMachine):
     def killed(self) -> None:
         """Be killed between two calls."""
         self.die()
+        self.opened = open_folder(self.path, "password")
+
+    @rule(broken=st.sampled_from(("catch_up", "save_record")))
+    def killed_while_it_starts(self, broken: str) -> None:
+        """Be killed, and again in the middle of the next start."""
+        self.die()
+        with pytest.MonkeyPatch.context() as patch:
+
+            def stop(*_: object) -> None:
+                raise KeyboardInterrupt
+
+            patch.setattr(f"thalweg.storage.start.{broken}", stop)
+            with contextlib.suppress(KeyboardInterrupt):  # a recovering start saves no record
+                open_folder(self.path, "password").close()
+        self.opened = open_folder(self.path, "password")
+
+    @rule()
+    def restored_elsewhere(self) -> None:
+        """Go on from a backup, in a folder of its own: recovering, with no marks but those to come."""
+        backup(self.path, self.folder / "moved", KEYS)
+        self.opened.close()
+        self.run += 1
+        restore(self.folder / "moved", self.path, "password", KEYS.mnemonic)
+        (self.folder / "moved").unlink()
+        self.marks.clear()
         self.opened = open_folder(self.path, "password")
 
     @rule(size=st.sampled_from((10, 700)), channel=CHANNELS, data=st.data())

@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from thalweg.codec import encode
 from thalweg.errors import Reason, UserFault
-from thalweg.node.ports import JournalIdentity
 from thalweg.storage.folder import FILE_MODE, INTENTS, JOURNAL, DataFolder, disk_fault, sync_folder
 from thalweg.storage.intents import Intent, entries_after, read_intents
 from thalweg.storage.journal import SqliteJournal, new_journal_id, remove_log, rename_journal, sqlite_fault
@@ -129,7 +128,7 @@ def _copy(journal: Path, copy: Path, intents: list[Intent]) -> BackupHeader:
 def _take_up(copy: sqlite3.Connection, journal: Path, intents: list[Intent]) -> None:
     """Add to a copy what follows it in the intents."""
     _, seq, chain = verify(journal, copy)
-    for entry in entries_after(intents, read_identity(journal, copy), seq):
+    for entry in entries_after(intents, read_identity(journal, copy).id, seq, chain):
         seq, chain = seq + 1, entry_chain(chain, entry)
         copy.execute(INSERT_ENTRY, (seq, entry, chain))
     copy.commit()
@@ -183,8 +182,8 @@ def _check_older(folder: DataFolder, header: BackupHeader) -> None:
     """Check that the folder's journal is an earlier state of the one in the backup. Closing it clears its log away."""
     with contextlib.closing(SqliteJournal.open(folder.journal)) as journal:
         started = journal.identity.generation - 1
-        run = JournalIdentity(journal.identity.id, started)
-        entries = journal.seq + len(list(entries_after(read_intents(folder.intents), run, journal.seq)))
+        behind = entries_after(read_intents(folder.intents), journal.identity.id, journal.seq, journal.chain)
+        entries = journal.seq + len(list(behind))
         if journal.identity.id != header.journal_id:
             raise UserFault(
                 Reason.EXISTS, f"{folder.journal} is not the journal this backup was made of: name a new folder"

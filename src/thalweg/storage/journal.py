@@ -132,6 +132,11 @@ class SqliteJournal:
         """Return how many entries were ever appended."""
         return self._seq
 
+    @property
+    def chain(self) -> bytes:
+        """Return the checksum of the last entry (or of the snapshot, where none followed): it covers all before it."""
+        return self._chain
+
     def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
         """Write entries in order, all or none; they are durable on return. `marks` are left to the signer.
 

@@ -8,7 +8,7 @@ write that a crash cut short leaves the mark before it whole. Slots of one kind 
 Chunks are written with zeros and synced before use: a mark is one pwrite in place and one fdatasync, with no metadata.
 One slot in the whole file may be damaged: the write that was under way. It is written again before anything else. More
 damage, or a gap, is rot and is refused: whoever forgot what he signed must not sign. (A single slot that rotted while
-nothing was under way looks like a write cut short. The journal stands in for it: it has the state that was signed.)
+nothing was under way looks like a write cut short; the intents, or the journal, have the state that was signed.)
 """
 
 import errno

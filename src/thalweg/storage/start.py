@@ -9,13 +9,14 @@ import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
+from thalweg.errors import InvariantBroken, Reason, Unavailable
 from thalweg.storage.folder import DataFolder
 from thalweg.storage.identity import JournalRecord, Standing, load_record, save_record, standing
 from thalweg.storage.intents import IntentFile
 from thalweg.storage.journal import SqliteJournal
 from thalweg.storage.keys import Keys, unlock
 from thalweg.storage.signer import FileSigner
-from thalweg.storage.store import NO_GENERATION, Store, catch_up
+from thalweg.storage.store import Store, catch_up
 
 
 class Opened(NamedTuple):
@@ -44,9 +45,12 @@ def open_folder(path: Path, password: str) -> Opened:
         folder = opened.enter_context(DataFolder.open(path))
         keys = unlock(folder, password)
         journal = opened.enter_context(contextlib.closing(_open_journal(folder)))
+        found = _judge(folder, journal)
         signer = opened.enter_context(contextlib.closing(FileSigner.open(folder.marks(0), keys.channel(0))))
-        found = _count_start(folder, journal, signer)
+        _take_up(folder, journal, signer)
         store = Store(journal, signer, IntentFile.open(folder.intents))
+        if found == Standing.OWN:
+            save_record(folder, JournalRecord(journal.identity.id, journal.identity.generation))
         opened.pop_all()
         return Opened(folder, keys, store, signer, found)
 
@@ -59,19 +63,23 @@ def _open_journal(folder: DataFolder) -> SqliteJournal:
     return SqliteJournal.open(folder.journal)
 
 
-def _count_start(folder: DataFolder, journal: SqliteJournal, signer: FileSigner) -> Standing:
-    """Judge the journal, take up the intents of the run before, and note this start.
+def _judge(folder: DataFolder, journal: SqliteJournal) -> Standing:
+    """Judge the journal. That it is not the keystore's own is noted at once, until `identity.adopt`.
 
-    In this order: a crash in between leaves the intents to be taken up again. A node on a journal that is not the
-    keystore's own is noted as recovering until `identity.adopt`.
+    At once, since every start counts: a few that fail later would make an old copy look like the newest journal.
     """
     record = load_record(folder)
     found = standing(journal.identity, record)
-    match found:
-        case Standing.OWN:
-            catch_up(folder.intents, journal, signer, record.generation)
-            save_record(folder, JournalRecord(record.journal_id, journal.identity.generation))
-        case Standing.RECOVERING:
-            catch_up(folder.intents, journal, signer, NO_GENERATION)
-            save_record(folder, JournalRecord(record.journal_id, record.generation, recovering=True))
+    if found == Standing.RECOVERING and not record.recovering:
+        save_record(folder, JournalRecord(record.journal_id, record.generation, recovering=True))
     return found
+
+
+def _take_up(folder: DataFolder, journal: SqliteJournal, signer: FileSigner) -> None:
+    try:
+        catch_up(folder.intents, journal, signer)
+    except InvariantBroken as broken:
+        detail = (
+            f"what {folder.intents} holds could not be written where it belongs ({broken}). It is safe: start again"
+        )
+        raise Unavailable(Reason.UNREACHABLE, detail) from broken

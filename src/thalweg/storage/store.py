@@ -1,24 +1,24 @@
 """The journal and its signer, kept together: what is written and what is signed for it are durable by one sync.
 
 The order of a signature is: entries and mark in one intent, synced; signed; said. The journal itself and the mark file
-follow when the ring of intents is full, or before anything is read, compacted or closed: off the path of a signature.
-A crash leaves the intents; the next start brings journal and marks up to date from them (`catch_up`), so nothing above
-this file can tell. docs/decisions/0035 has the measurements.
+follow before the ring of intents is written over, and before anything is read, compacted or closed: off the path of a
+signature. A crash leaves the intents; the next start brings journal and marks up to date from them (`catch_up`), so
+nothing above this file can tell. docs/decisions/0035 has the measurements.
+
+After the first failed write nothing more is accepted: what the disk holds is known only by opening everything again.
 """
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 from thalweg.errors import InvariantBroken, UserFault
 from thalweg.node.ports import JournalIdentity, Mark
-from thalweg.storage.intents import Intent, IntentFile, clear_intents, entries_after, read_intents
+from thalweg.storage.intents import IntentFile, entries_after, read_intents
 from thalweg.storage.journal import SqliteJournal
 from thalweg.storage.signer import FileSigner
+from thalweg.storage.tables import entry_chain
 from thalweg.units import ChannelId
-
-NO_GENERATION: Final = -1  # of which there are no intents
 
 
 class Store:
@@ -29,6 +29,8 @@ class Store:
         self._signer = signer
         self._intents = intents
         self._held: list[bytes] = []  # in intents, not in the journal yet
+        self._chain = journal.chain  # of the last entry, held ones included
+        self._failure = ""
 
     @property
     def identity(self) -> JournalIdentity:
@@ -52,26 +54,28 @@ class Store:
         new = tuple(entries)
         if not new:
             return
-        noted = self._signable(marks or {})
-        if self._intents.is_full:
-            self.flush()
-        if self._intents.write(Intent(self.identity.id, self.identity.generation, self.seq + 1, new, noted)):
-            self._held.extend(new)
-            self._signer.note(noted)
-        else:
-            self.flush()
-            self._journal.append(new)
+        noted = self._signable(marks or {})  # a refusal comes before anything is written
+        with self._writing():
+            if self._intents.is_full:
+                self._flush()
+            if self._intents.write(self.identity.id, self.seq + 1, self._chain, new, noted):
+                self._held.extend(new)
+                self._signer.note(noted)
+                for entry in new:
+                    self._chain = entry_chain(self._chain, entry)
+            else:
+                self._flush()
+                self._journal.append(new)
+                self._chain = self._journal.chain
 
     def flush(self) -> None:
-        """Bring the journal and the mark file up to date, and free the intents.
+        """Bring the journal and the mark file up to date; the intents may be written over.
 
         Raises:
             InvariantBroken: the disk failed or is full. The intents still hold everything.
         """
-        self._journal.append(self._held)
-        self._held = []
-        self._signer.settle()
-        self._intents.start_over()
+        with self._writing():
+            self._flush()
 
     def snapshot(self) -> bytes | None:
         """Return the newest snapshot, if any."""
@@ -88,16 +92,35 @@ class Store:
         Raises:
             InvariantBroken: it is too large, or the disk failed or is full.
         """
-        self.flush()
-        self._journal.compact(snapshot)
+        with self._writing():
+            self._flush()
+            self._journal.compact(snapshot)
+            self._chain = self._journal.chain
 
     def close(self) -> None:
         """Close journal, signer and intents. Closing twice is fine."""
         with contextlib.suppress(InvariantBroken):  # the intents keep what the disk does not take now
             self.flush()
+        self._failure = self._failure or "the store is closed"
         self._intents.close()
         self._signer.close()
         self._journal.close()
+
+    def _flush(self) -> None:
+        self._journal.append(self._held)
+        self._held = []
+        self._signer.settle()
+        self._intents.keep()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self._failure:
+            raise InvariantBroken(self._failure)
+        try:
+            yield
+        except InvariantBroken as broken:
+            self._failure = str(broken)
+            raise
 
     def _signable(self, marks: Mapping[ChannelId, Mark]) -> dict[ChannelId, Mark]:
         """Return those marks that an intent can carry: of channels that have a place in the mark file."""
@@ -107,23 +130,21 @@ class Store:
             raise InvariantBroken(f"the journal would lead to what the signer refuses: {refusal}") from refusal
 
 
-def catch_up(path: Path, journal: SqliteJournal, signer: FileSigner, generation: int) -> None:
+def catch_up(path: Path, journal: SqliteJournal, signer: FileSigner) -> None:
     """Bring the journal and the marks up to date from the intents of the run before, which a crash may have ended.
 
-    `generation` is that run's; its entries are taken up where they continue the journal. The marks always count, so a
-    channel of which the journal lacks something recovers. Then the intents are cleared: another journal that later
-    comes to the same count of starts must not take them for its own.
+    Entries are taken up where they continue this very journal. The marks always count, so a channel of which the
+    journal lacks something recovers. Doing it again changes nothing.
 
     Raises:
         UserFault: CORRUPT intents.
-        InvariantBroken, Unavailable: the disk failed or is full; the intents are as they were.
+        InvariantBroken: the disk failed or is full.
     """
     intents = read_intents(path)
-    journal.append(entries_after(intents, JournalIdentity(journal.identity.id, generation), journal.seq))
+    journal.append(entries_after(intents, journal.identity.id, journal.seq, journal.chain))
     for intent in intents:
         signer.note({key: mark for key, mark in intent.marks.items() if _is_above(mark, signer.mark(key))})
     signer.settle()
-    clear_intents(path)
 
 
 def _is_above(mark: Mark, newest: Mark | None) -> bool:

@@ -103,8 +103,11 @@ class SimJournal:
 
     def append(self, entries: Iterable[bytes], marks: Mapping[ChannelId, Mark] | None = None) -> None:
         """Write entries, and the marks of what is signed next, all or none."""
-        for channel_id, mark in (marks or {}).items():
-            check_mark(self._disk, channel_id, mark)
+        try:
+            for channel_id, mark in (marks or {}).items():
+                check_mark(self._disk, channel_id, mark)
+        except UserFault as refusal:
+            raise InvariantBroken(f"the journal would lead to what the signer refuses: {refusal}") from refusal
         self._disk.fuse.burn()
         self._disk.entries.extend(entries)
         self._disk.marks.update(marks or {})

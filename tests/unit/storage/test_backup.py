@@ -11,6 +11,7 @@ from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.storage import DataFolder, Keys, Opened, Standing, create_keystore, open_folder
 from thalweg.storage import backup as backup_module
 from thalweg.storage.backup import backup, read_header, restore
+from thalweg.storage.intents import SLOTS
 from thalweg.storage.mnemonic import to_mnemonic
 
 KEYS = Keys(bytes(16))
@@ -79,16 +80,40 @@ def test_a_lost_journal_comes_back_into_its_folder_recovering(saved: Path, targe
     assert content(saved) == (b"one and two", [ENTRY] * 10)
 
 
+def append_more(opened: Opened) -> None:
+    """Append more than the intents hold, so that an old copy of the journal stays an old one."""
+    for _ in range(SLOTS + 1):
+        opened.journal.append([b"more"])
+
+
 def test_an_older_copy_of_the_journal_is_replaced(alice: Path, target: Path, tmp_path: Path) -> None:
     with started(alice) as opened:
         opened.journal.append([b"one"])
     shutil.copy(alice / "journal.sqlite3", tmp_path / "copy")
     with started(alice) as opened:
-        opened.journal.append([b"two"])
+        append_more(opened)
     backup(alice, target, KEYS)
     shutil.copy(tmp_path / "copy", alice / "journal.sqlite3")
     restore(target, alice, "password")
-    assert content(alice) == (None, [b"one", b"two"])
+    assert content(alice) == (None, [b"one", *[b"more"] * (SLOTS + 1)])
+
+
+def test_what_the_intents_still_hold_is_in_a_backup_and_needs_no_restoring(
+    alice: Path, target: Path, tmp_path: Path
+) -> None:
+    with started(alice) as opened:
+        opened.journal.append([b"one"])
+        opened.journal.flush()
+        shutil.copytree(alice, tmp_path / "copy")
+        opened.journal.append([b"two"])
+        shutil.copytree(alice, tmp_path / "killed")
+    killed = tmp_path / "killed"
+    backup(killed, target, KEYS)
+    with pytest.raises(UserFault) as refused:
+        restore(target, killed, "password")
+    assert refused.value.reason is Reason.NEWER
+    assert backup(killed, target, KEYS).entries == 2  # though the attempt to restore has counted a start
+    assert content(killed) == (None, [b"one", b"two"])
 
 
 def test_nothing_but_the_backup_is_left_behind(saved: Path, target: Path) -> None:
@@ -109,7 +134,7 @@ def test_a_backup_replaces_an_older_one(saved: Path, target: Path) -> None:
 def test_a_backup_never_replaces_a_newer_one(saved: Path, target: Path, tmp_path: Path) -> None:
     shutil.copy(saved / "journal.sqlite3", tmp_path / "old")
     with started(saved) as opened:
-        opened.journal.append([b"more"])
+        append_more(opened)
     backup(saved, target, KEYS)
     newer = target.read_bytes()
     shutil.copy(tmp_path / "old", saved / "journal.sqlite3")

@@ -84,21 +84,58 @@ def test_crashes_between_the_two_counts_do_no_harm(alice: Path) -> None:
         assert opened.journal.identity.generation == 4
 
 
-def test_a_copy_of_an_earlier_start_recovers_until_it_is_adopted(alice: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", [1, SLOTS + 1])
+def test_a_copy_of_an_earlier_start_recovers_until_it_is_adopted(alice: Path, tmp_path: Path, later: int) -> None:
+    """What the intents still hold mends it, but that it is a copy is known."""
     with started(alice) as opened:
         opened.journal.append([b"one"])
     shutil.copy(alice / "journal.sqlite3", tmp_path / "copy")
     with started(alice) as opened:
-        opened.journal.append([b"two"])
+        for _ in range(later):
+            opened.journal.append([b"two"])
     shutil.copy(tmp_path / "copy", alice / "journal.sqlite3")
     for _ in range(3):
         with started(alice) as opened:
             assert opened.standing is Standing.RECOVERING
-            assert list(opened.journal.entries()) == [b"one"]
+            assert list(opened.journal.entries()) == ([b"one", b"two"] if later == 1 else [b"one"])
     with started(alice) as opened:
         adopt(opened.folder, opened.journal.identity)
     with started(alice) as opened:
         assert opened.standing is Standing.OWN
+
+
+@pytest.mark.parametrize("name", ["marks-0", "intents"])
+def test_starts_that_fail_midway_do_not_make_an_old_copy_the_newest(alice: Path, tmp_path: Path, name: str) -> None:
+    with started(alice) as opened:
+        opened.journal.append([b"one"])
+    shutil.copy(alice / "journal.sqlite3", tmp_path / "copy")
+    with started(alice) as opened:
+        for _ in range(SLOTS + 1):
+            opened.journal.append([b"two"])
+    shutil.copy(tmp_path / "copy", alice / "journal.sqlite3")
+    (alice / "keystore" / name).rename(tmp_path / name)
+    for _ in range(3):
+        with pytest.raises(UserFault):
+            open_folder(alice, "password")
+    (tmp_path / name).rename(alice / "keystore" / name)
+    with started(alice) as opened:
+        assert opened.standing is Standing.RECOVERING
+
+
+def test_a_recovering_node_that_is_killed_keeps_what_it_was_told_is_durable(alice: Path, tmp_path: Path) -> None:
+    with started(alice) as opened:
+        opened.journal.append([b"one"])
+    shutil.copy(alice / "journal.sqlite3", tmp_path / "copy")
+    with started(alice):
+        pass
+    shutil.copy(tmp_path / "copy", alice / "journal.sqlite3")
+    with started(alice) as opened:
+        for number in range(5):
+            opened.journal.append([b"%d" % number])
+        shutil.copytree(alice, tmp_path / "killed")
+    with started(tmp_path / "killed") as opened:
+        assert opened.standing is Standing.RECOVERING
+        assert list(opened.journal.entries()) == [b"one", b"0", b"1", b"2", b"3", b"4"]
 
 
 JOURNAL_FILES = ("journal.sqlite3", "journal.sqlite3-wal")
