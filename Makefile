@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check bench-channel picture artefacts lock anvil interop clean
+.PHONY: help demo test lint format check bench-channel gas mutants picture artefacts lock anvil interop clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,12 @@ check: lint test ## Everything a commit must pass
 
 bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, replay: table and bench/results/channel.json
 	$(BIN)/python -m bench.channel
+
+gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/contracts/gas.snapshot
+	$(BIN)/python -m bench.gas
+
+mutants: $(VENV)/.dev ## Mutation testing of the contracts, for hours (ARGS="--sample 60")
+	$(BIN)/python -m tests.contracts.mutants $(ARGS)
 
 picture: $(VENV)/.run ## Draw the README's picture of the demonstration
 	$(BIN)/python docs/picture.py --seed 5

@@ -1,6 +1,6 @@
 """What each step costs, in receipts' gasUsed, in one setting: two participants, one ERC-20, payees that already hold
 tokens, a contract that already holds another channel's. A figure may fall, never rise: after a change that lowers one,
-`python -m tests.contracts.test_gas` writes the snapshot again."""
+`make gas` writes the snapshot again."""
 
 import json
 from pathlib import Path
@@ -145,7 +145,3 @@ def test_the_document_states_every_figure() -> None:
 @pytest.mark.parametrize("step", CEILINGS)
 def test_every_step_stays_below_its_ceiling(figures: dict[str, int], step: str) -> None:
     assert figures[step] <= CEILINGS[step]
-
-
-if __name__ == "__main__":
-    SNAPSHOT.write_text(json.dumps(measure(Scene()), indent=1) + "\n")
