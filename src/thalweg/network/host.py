@@ -160,7 +160,7 @@ class Host:
         """
         if address.peer not in (None, peer) or peer == self.peer_id:
             raise UserFault(Reason.MALFORMED, f"{address} is not an address of the peer {peer} to connect to")
-        full = Multiaddr.of(address.host, address.port, peer)
+        full = address.to(peer)
         keeper = self._keepers.get(peer)
         if keeper is not None:
             keeper.move(full)
@@ -276,6 +276,8 @@ class Host:
         loop = asyncio.get_running_loop()
         if self._group is None:
             raise Unavailable(Reason.UNREACHABLE, "the network is not running")
+        if address.relay is not None or address.is_onion:
+            raise Unavailable(Reason.UNKNOWN_FEATURE, f"{address} cannot be dialled directly")
         ready: asyncio.Future[PeerId] = loop.create_future()
         link = Link(self._switch, expected=peer, ready=ready)
         try:
