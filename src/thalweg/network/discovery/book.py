@@ -25,6 +25,7 @@ ANCHORS_MAX: Final = 4
 BANS_MAX: Final = 1024
 FORM: Final = 1
 RETRY_SECONDS: Final = 10.0  # doubled with each failure
+REDIAL_SECONDS: Final = 2.0  # after a link that came up and was lost
 RETRY_SECONDS_MAX: Final = 3600.0
 FAILURES_MAX: Final = 30
 _DOUBLINGS_MAX: Final = 16
@@ -50,7 +51,7 @@ class Entry:
 
     def is_due(self, now: float) -> bool:
         """Say whether it may be dialled again."""
-        wait = RETRY_SECONDS * 2.0 ** min(self.failures, _DOUBLINGS_MAX) if self.failures else 0.0
+        wait = RETRY_SECONDS * 2.0 ** min(self.failures, _DOUBLINGS_MAX) if self.failures else REDIAL_SECONDS
         return now - self.tried_at >= min(wait, RETRY_SECONDS_MAX)
 
 
