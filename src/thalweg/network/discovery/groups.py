@@ -26,7 +26,7 @@ def group_of(address: Multiaddr) -> str:
 
 def is_public(address: Multiaddr) -> bool:
     """Say whether others on the internet can be told of an address."""
-    return address.ip is None or address.ip.is_global
+    return address.ip is None or (address.ip.is_global and not address.ip.is_multicast)
 
 
 def may_be_told(address: Multiaddr, asker: str) -> bool:

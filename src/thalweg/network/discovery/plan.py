@@ -83,7 +83,8 @@ def _in_order(
 
 
 def _address(entry: Entry, chance: Chance) -> Multiaddr:
-    """Return where to dial a node: directly where it says how, by turns where that failed."""
+    """Return where to dial a node: directly, and after a failure through a relay, by turns."""
+    relayed = [address for address in entry.addresses if address.relay is not None]
     direct = [address for address in entry.addresses if address.relay is None]
-    able = direct if direct and entry.failures % 2 == 0 else list(entry.addresses)
-    return chance.sample(able, 1)[0]
+    first, second = (relayed, direct) if entry.failures % 2 else (direct, relayed)
+    return chance.sample(first or second, 1)[0]
