@@ -105,6 +105,20 @@ def test_links_that_break_all_the_time_lose_nothing_while_a_way_is_left(seed: in
     assert all(net.reached(payload, net.nodes) == 20 for payload in payloads)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_joins_between_two_heartbeats_misses_nothing_that_is_still_told(seed: int) -> None:
+    net = formed(seed)
+    net.publish(net.nodes[0], before := net.payload())
+    net.run(1)
+    (late,) = net.add()
+    for node in net.nodes[5:8]:
+        net.link(late, node)
+    net.run(0.2)
+    net.publish(net.nodes[1], between := net.payload())
+    net.run(2.5)
+    assert {before, between} <= set(late.delivered)
+
+
 def test_a_forger_is_cut_off_and_forwarders_are_not_blamed_for_late_messages() -> None:
     net = formed(1)
     victim = net.nodes[0]

@@ -15,8 +15,10 @@ from thalweg.channel.state import Channel
 from thalweg.channel.terms import Terms
 from thalweg.errors import Reason, UserFault
 from thalweg.instruments.report import SignedReport
+from thalweg.network.finder import Finder
 from thalweg.network.host import Host
 from thalweg.network.multiaddr import Multiaddr
+from thalweg.network.pubsub import Gossip
 from thalweg.node.engine import Engine
 from thalweg.units import Address, Amount, ChannelId, UnixSeconds
 
@@ -69,6 +71,8 @@ class Backend(msgspec.Struct, frozen=True):
     version: str
     engine: Engine
     host: Host
+    gossip: Gossip
+    finder: Finder
     chain: EvmChain
     outcomes: Outcomes
     counters: Counters

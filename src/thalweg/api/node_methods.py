@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from thalweg.api.backend import Backend
-from thalweg.api.params import Connect, Nothing
+from thalweg.api.params import Connect, Nothing, OnePeer
 from thalweg.api.views import report_view
 from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.state import Phase, phase
@@ -16,7 +16,11 @@ from thalweg.network.peer_id import PeerId
 
 
 class PeerView(msgspec.Struct, frozen=True):
-    """A peer: `up` says that both have said hello."""
+    """A peer: `up` says that both have said hello; `dialled`, that this node made the link.
+
+    `roles` and `channel_key` are what it announced and both its keys signed. `score` is gossip's, `why` its parts:
+    P1 time in the mesh, P2 first deliveries, P3 missing ones, P4 invalid ones, P7 behaviour.
+    """
 
     id: str
     up: bool
@@ -24,6 +28,12 @@ class PeerView(msgspec.Struct, frozen=True):
     agent: str
     key: str
     rtt_ms: float | None
+    linked: bool
+    dialled: bool
+    roles: tuple[str, ...]
+    channel_key: str
+    score: float
+    why: dict[str, float]
 
 
 async def status(backend: Backend, _: Nothing) -> dict[str, Any]:
@@ -63,17 +73,28 @@ async def peers(backend: Backend, _: Nothing) -> list[PeerView]:
     """Return the peers this node knows or is linked to."""
     known = backend.engine.node.peers
     views = []
-    for raw in sorted({*known, *backend.host.peers()}):
-        info, said = backend.host.info(raw), known.get(raw)
+    linked = {bytes(info.peer) for info in backend.host.linked()}
+    for raw in sorted({*known, *backend.host.peers(), *linked}):
+        peer = PeerId(raw)
+        info, said, entry = backend.host.info(raw), known.get(raw), backend.finder.book.get(peer)
+        announced = None if entry is None else entry.announcement
         rtt = None if info is None or info.rtt_seconds is None else info.rtt_seconds * 1000
         views.append(
             PeerView(
-                id=str(PeerId(raw)),
+                id=str(peer),
                 up=said is not None and said.up,
                 address="" if info is None else str(info.address),
                 agent="" if info is None else info.agent,
                 key="" if said is None else f"0x{said.address.hex()}",
                 rtt_ms=rtt,
+                linked=raw in linked,
+                dialled=info is not None and info.dialled,
+                roles=() if announced is None else announced.roles,
+                channel_key=""
+                if announced is None or not announced.channel_key
+                else f"0x{announced.channel_key.hex()}",
+                score=round(backend.gossip.score(peer), 2),
+                why={name: round(worth, 2) for name, worth in backend.gossip.why(peer).items() if worth},
             )
         )
     return views
@@ -114,6 +135,23 @@ async def connected(backend: Backend, address: Multiaddr, wait_s: float) -> byte
     return bytes(peer)
 
 
+async def ban(backend: Backend, params: OnePeer) -> dict[str, Any]:
+    """Have nothing to do with a peer until it is pardoned."""
+    peer = PeerId.parse(params.peer)
+    if peer == backend.host.peer_id:
+        raise UserFault(Reason.MALFORMED, "this node cannot ban itself")
+    backend.finder.ban(peer)
+    return {"peer": str(peer), "banned": True}
+
+
+async def pardon(backend: Backend, params: OnePeer) -> dict[str, Any]:
+    """Lift a ban."""
+    peer = PeerId.parse(params.peer)
+    if not backend.finder.pardon(peer):
+        raise UserFault(Reason.NOT_FOUND, f"{peer} is not banned")
+    return {"peer": str(peer), "banned": False}
+
+
 async def counters(backend: Backend, _: Nothing) -> dict[str, Any]:
     """Return what this process has done since it started."""
     counted = backend.counters
@@ -140,6 +178,8 @@ METHODS: Final = {
     "status": (Nothing, status),
     "peers": (Nothing, peers),
     "connect": (Connect, connect),
+    "ban": (OnePeer, ban),
+    "pardon": (OnePeer, pardon),
     "counters": (Nothing, counters),
     "reports": (Nothing, reports),
 }

@@ -24,6 +24,12 @@ class Connect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: _Wait = 15.0
 
 
+class OnePeer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`peer`: an id."""
+
+    peer: _Text
+
+
 class Open(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open a channel with `peer` (an id, or an address); `own` and `other` are what each side deposits.
 

@@ -8,6 +8,7 @@ otherwise: whatever was acknowledged is in the journal.
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -28,6 +29,7 @@ from thalweg.app.funding import Funding
 from thalweg.app.horizon import ScanHorizon
 from thalweg.app.logs import start_logging, stop_logging
 from thalweg.app.outward import OutwardChain
+from thalweg.app.peering import Peering
 from thalweg.app.quorum import QuorumReader
 from thalweg.app.reports import ReportKeeper
 from thalweg.app.settings import (
@@ -89,6 +91,7 @@ class NodeOptions(msgspec.Struct, frozen=True):
     api_port: int = 0
     peers: tuple[str, ...] = ()
     oracles: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] = ()
     answer_s: int = 60
     challenge_s: int = 60
     undecided_max: Amount | None = None
@@ -130,7 +133,11 @@ async def run_node(options: NodeOptions, on_ready: Callable[[Ready], None]) -> N
 def _remembered(options: NodeOptions) -> LinkBook:
     """Return the links of the last start and those asked for now, and remember them all."""
     known = read_links(options.folder)
-    links = LinkBook(merged(known.peers, options.peers), merged(known.oracles, options.oracles))
+    links = LinkBook(
+        merged(known.peers, options.peers),
+        merged(known.oracles, options.oracles),
+        merged(known.bootstrap, options.bootstrap),
+    )
     if links != known:
         write_links(options.folder, links)
     return links
@@ -186,6 +193,15 @@ class _Running:
             on_link_down=self._on_link_down,
             on_message=self._on_message,
         )
+        self._peering = Peering(
+            self._host,
+            opened.keys,
+            identity_of(opened.keys, deployment),
+            options.folder,
+            version=options.version,
+            bootstrap=links.bootstrap,
+            clock=time.time,
+        )
         self._driver.drive(self._engine())
         self._chain = EvmChain(
             profile, opened.keys.wallet.secret, self._outward.heard, resume_block=self._resume_block()
@@ -226,6 +242,8 @@ class _Running:
             version=self._options.version,
             engine=self._driver.engine,
             host=self._host,
+            gossip=self._peering.gossip,
+            finder=self._peering.finder,
             chain=self._chain,
             outcomes=self._outcomes,
             counters=self._counters,
@@ -299,7 +317,7 @@ class _Running:
     def _connect(self, address: Multiaddr) -> None:
         assert address.peer is not None, "the API asks for addresses that name their peer"
         self._host.keep(address.peer, address)
-        links = LinkBook(merged(self._links.peers, (str(address),)), self._links.oracles)
+        links = msgspec.structs.replace(self._links, peers=merged(self._links.peers, (str(address),)))
         if links != self._links:
             write_links(self._options.folder, links)
             self._links = links
@@ -335,7 +353,10 @@ class _Running:
             self._host.keep(peer_address.peer, peer_address)
         tasks.create_task(self._host.run())
         oracles = [self._reports.follow(self._host, Multiaddr.parse(text)) for text in self._links.oracles]
-        lasting = (self._chain.run(), self._funding.run(), self._quorum.run(), self._follow_positions(), *oracles)
+        lasting = (
+            self._chain.run(), self._funding.run(), self._quorum.run(), self._follow_positions(),
+            self._peering.finder.run(), *oracles,
+        )  # fmt: skip
         return [tasks.create_task(work) for work in lasting]
 
     async def _check_chain(self) -> None:

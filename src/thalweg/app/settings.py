@@ -81,10 +81,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class LinkBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom a node stays connected to: addresses (multiaddresses) of peers it trades with, and of oracles."""
+    """Whom a node stays connected to: addresses (multiaddresses) of peers it trades with, and of oracles.
+
+    `bootstrap`: whom it asks for other peers while it knows none.
+    """
 
     peers: Annotated[tuple[str, ...], msgspec.Meta(max_length=LINKS_MAX)] = ()
     oracles: Annotated[tuple[str, ...], msgspec.Meta(max_length=LINKS_MAX)] = ()
+    bootstrap: Annotated[tuple[str, ...], msgspec.Meta(max_length=LINKS_MAX)] = ()
 
 
 def parse_address(text: str) -> Address:

@@ -49,6 +49,20 @@ def connect(
         show(as_json, result, f"connected to {result['peer']}")
 
 
+def ban(peer: Annotated[str, typer.Argument(help="Peer id.")], data: Data, as_json: AsJson = False) -> None:
+    """Drop a peer and have nothing to do with it, also after a restart."""
+    with reporting(as_json):
+        result = _call(data, "ban", peer=peer)
+        show(as_json, result, f"{result['peer']} is banned; `thalweg pardon` lifts it")
+
+
+def pardon(peer: Annotated[str, typer.Argument(help="Peer id.")], data: Data, as_json: AsJson = False) -> None:
+    """Lift the ban of a peer."""
+    with reporting(as_json):
+        result = _call(data, "pardon", peer=peer)
+        show(as_json, result, f"{result['peer']} is not banned any more")
+
+
 def open_channel(
     peer: Annotated[str, typer.Argument(help="Peer id, or its whole address.")],
     own: Annotated[str, typer.Argument(help="What you deposit, in whole tokens.")],

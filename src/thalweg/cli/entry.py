@@ -24,6 +24,7 @@ def application() -> typer.Typer:
         app.command(name, rich_help_panel="Run")(run)
     for name, ask in (
         ("status", channel.status), ("peers", channel.peers), ("connect", channel.connect),
+        ("ban", channel.ban), ("pardon", channel.pardon),
         ("reports", channel.reports), ("counters", channel.counters),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Look at a running node")(ask)

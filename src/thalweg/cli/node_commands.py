@@ -52,6 +52,9 @@ def up(
     api_port: Annotated[int, typer.Option("--api-port", min=0, max=65_535, help="0 takes a free one.")] = 0,
     peer: Annotated[list[str] | None, typer.Option("--peer", help="Stay connected to this peer; remembered.")] = None,
     oracle: Annotated[list[str] | None, typer.Option("--oracle", help="Ask this oracle; remembered.")] = None,
+    bootstrap: Annotated[
+        list[str] | None, typer.Option("--bootstrap", help="Find others through this node; remembered.")
+    ] = None,
     accept_channels_max: Annotated[
         str | None, typer.Option("--accept-channels-max", help="Accept channels that ask at most this deposit.")
     ] = None,
@@ -80,9 +83,9 @@ def up(
         from thalweg.cli.running import UpOptions, up_node
 
         options = UpOptions(
-            data, listen, api_port, tuple(peer or ()), tuple(oracle or ()), accept_channels_max, accept_trades,
-            edge, market, answer, challenge, challenge_period_min, undecided_max, password_file,
-            attached, verbose, as_json,
+            data, listen, api_port, tuple(peer or ()), tuple(oracle or ()), tuple(bootstrap or ()),
+            accept_channels_max, accept_trades, edge, market, answer, challenge, challenge_period_min,
+            undecided_max, password_file, attached, verbose, as_json,
         )  # fmt: skip
         up_node(options)
 

@@ -27,6 +27,7 @@ class UpOptions(msgspec.Struct, frozen=True):
     api_port: int
     peers: tuple[str, ...]
     oracles: tuple[str, ...]
+    bootstrap: tuple[str, ...]
     accept_channels_max: str | None
     accept_trades: bool
     edge: float
@@ -69,6 +70,7 @@ def up_node(options: UpOptions) -> None:
         api_port=options.api_port,
         peers=options.peers,
         oracles=options.oracles,
+        bootstrap=options.bootstrap,
         answer_s=options.answer_s,
         challenge_s=options.challenge_s,
         challenge_period_s_min=options.challenge_period_s_min,

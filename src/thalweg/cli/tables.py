@@ -140,10 +140,25 @@ def _proposal_facts(view: dict[str, Any]) -> Table:
 
 def peers_table(views: list[dict[str, Any]]) -> Table:
     """Return peers, one a line."""
-    made = table("Peers", "peer", "up", "address", "agent")
+    made = table("Peers", "peer", "up", "address", "agent", "roles", "ms", "score", "why", right=("ms", "score"))
     for view in views:
-        made.add_row(view["id"], "yes" if view["up"] else "no", view["address"], view["agent"])
+        made.add_row(
+            f"…{view['id'][-8:]}",
+            "yes" if view["up"] else "linked" if view["linked"] else "no",
+            address_text(view["address"], dialled=view["dialled"]),
+            view["agent"],
+            ", ".join(view["roles"]),
+            "" if view["rtt_ms"] is None else f"{view['rtt_ms']:.1f}",
+            f"{view['score']:.1f}",
+            ", ".join(f"{name} {worth:+.1f}" for name, worth in view["why"].items()),
+        )
     return made
+
+
+def address_text(address: str, *, dialled: bool) -> str:
+    """Return host and port of an address; an arrow says who dialled."""
+    parts = address.split("/")
+    return "" if len(parts) < 5 else f"{'→' if dialled else '←'} {parts[2]}:{parts[4]}"
 
 
 def status_facts(view: dict[str, Any]) -> Table:

@@ -43,6 +43,9 @@ class PeerInfo(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
     protocols: tuple[str, ...] = ()
     rtt_seconds: float | None = None  # of the last keep-alive
+    age_seconds: float = 0.0  # of the link
+    observed: Multiaddr | None = None  # where it sees us
+    record: bytes = b""  # its signed peer record, unchecked
 
 
 class Host:
@@ -89,6 +92,15 @@ class Host:
         """Return where we listen, our peer id included."""
         return tuple(self._switch.addresses)
 
+    @property
+    def identity(self) -> Identity:
+        """Return our identity key, to sign what we say on the network."""
+        return self._switch.credentials.identity
+
+    def tell(self, addresses: tuple[Multiaddr, ...], record: bytes) -> None:
+        """Say these addresses to peers from now on, and this record of them."""
+        self._switch.told, self._switch.record = addresses, record
+
     def peers(self) -> tuple[PeerId, ...]:
         """Return the peers that messages can be sent to now."""
         return self._switch.peers()
@@ -106,7 +118,15 @@ class Host:
             agent=said.agent if said is not None else "",
             protocols=said.protocols if said is not None else (),
             rtt_seconds=link.rtt_seconds,
+            age_seconds=asyncio.get_running_loop().time() - link.born_at,
+            observed=said.observed if said is not None else None,
+            record=said.record if said is not None else b"",
         )
+
+    def linked(self) -> tuple[PeerInfo, ...]:
+        """Return every established link, whether or not messages can be sent on it."""
+        peers = [link.peer for link in self._switch.links.all() if link.is_established and link.peer is not None]
+        return tuple(info for peer in peers if (info := self.info(peer)) is not None)
 
     async def listen(self, ip: str, port: int) -> Multiaddr:
         """Bind a TCP port (0: any free one) and return the address to give to others; `run` accepts the links.
@@ -160,7 +180,7 @@ class Host:
         """
         if address.peer not in (None, peer) or peer == self.peer_id:
             raise UserFault(Reason.MALFORMED, f"{address} is not an address of the peer {peer} to connect to")
-        full = Multiaddr.of(address.host, address.port, peer)
+        full = address.to(peer)
         keeper = self._keepers.get(peer)
         if keeper is not None:
             keeper.move(full)
@@ -209,6 +229,16 @@ class Host:
         link = self._switch.links.of(peer)
         if link is not None:
             link.drop(fault)
+
+    def ban(self, peer: PeerId, seconds: float, reason: str) -> None:
+        """Drop the link to a peer, keep it no longer, and refuse it for so long."""
+        self.release(peer)
+        self._switch.links.ban(peer, asyncio.get_running_loop().time() + seconds)
+        self.disconnect(peer, reason)
+
+    def pardon(self, peer: PeerId) -> None:
+        """Refuse a peer no longer."""
+        self._switch.links.pardon(peer)
 
     def crash(self, error: BaseException) -> None:
         """Stop with a bug of a service's: `run` raises it."""
@@ -282,6 +312,8 @@ class Host:
         loop = asyncio.get_running_loop()
         if self._group is None:
             raise Unavailable(Reason.UNREACHABLE, "the network is not running")
+        if address.relay is not None or address.is_onion:
+            raise Unavailable(Reason.UNKNOWN_FEATURE, f"{address} cannot be dialled directly")
         ready: asyncio.Future[PeerId] = loop.create_future()
         link = Link(self._switch, expected=peer, ready=ready)
         try:

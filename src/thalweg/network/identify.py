@@ -18,7 +18,7 @@ PROTOCOLS_MAX: Final = 128
 TEXT_MAX: Final = 256
 PROTOCOL_VERSION: Final = "thalweg/1"
 
-_PUBLIC_KEY, _ADDRESS, _PROTOCOL, _OBSERVED, _PROTOCOL_VERSION, _AGENT = range(1, 7)
+_PUBLIC_KEY, _ADDRESS, _PROTOCOL, _OBSERVED, _PROTOCOL_VERSION, _AGENT, _RECORD = *range(1, 7), 8
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[Multiaddr, ...] = ()
     observed: Multiaddr | None = None
     version: str = PROTOCOL_VERSION
+    record: bytes = b""  # signed peer record (`peer_record.py`), as sent
 
     def encode(self) -> bytes:
         """Return the Identify message."""
@@ -40,6 +41,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(protobuf.bytes_field(_OBSERVED, self.observed.encode()))
         parts.append(protobuf.bytes_field(_PROTOCOL_VERSION, self.version.encode()))
         parts.append(protobuf.bytes_field(_AGENT, self.agent.encode()))
+        if self.record:
+            parts.append(protobuf.bytes_field(_RECORD, self.record))
         return b"".join(parts)
 
 
@@ -61,6 +64,7 @@ def decode(message: bytes) -> Description:
         addresses=_known(addresses),
         observed=observed[0] if observed else None,
         version=_text(_last(fields, _PROTOCOL_VERSION)),
+        record=_last(fields, _RECORD),
     )
 
 

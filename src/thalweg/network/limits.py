@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kept_max: int = 1024  # peers the node may ask to stay connected to
     # how long a silent link lives
     ping_after_seconds: float = 15.0  # of silence, we ask
+    measure_seconds: float = 30.0  # between two measurements of the round trip
     silent_seconds_max: float = 45.0  # of silence, we drop
     linger_seconds: float = 2.0  # for the last bytes of a link that is closing
     # streams of a link

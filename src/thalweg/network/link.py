@@ -62,9 +62,9 @@ class Link(asyncio.BufferedProtocol):
     """A connection from its first byte on."""
 
     __slots__ = (
-        "_closed_at", "_expected", "_finishing", "_flushing", "_frames", "_heard_at", "_loop", "_opener", "_owner",
-        "_paused_at", "_pinged_at", "_ready", "_sealer", "_transport", "_upgrade", "address", "born_at", "description",
-        "limits", "peer", "port", "rtt_seconds", "streams",
+        "_closed_at", "_expected", "_finishing", "_flushing", "_frames", "_heard_at", "_loop", "_measure_at", "_opener",
+        "_owner", "_paused_at", "_pinged_at", "_ready", "_sealer", "_transport", "_upgrade", "address", "born_at",
+        "description", "limits", "peer", "port", "rtt_seconds", "streams",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,7 @@ class Link(asyncio.BufferedProtocol):
         self.streams = Streams(self, self._loop.time)
         self._frames = Bucket(owner.limits.frames_per_second, self.born_at)
         self._pinged_at: float | None = None  # while an answer is due
+        self._measure_at = self.born_at  # when the round trip is measured again
         self._paused_at: float | None = None  # while the socket takes nothing
         self._flushing = False  # a flush follows in this turn of the loop
         self._finishing = False  # closed for use, sending what is queued
@@ -227,8 +228,9 @@ class Link(asyncio.BufferedProtocol):
             self.drop(Unavailable(Reason.UNREACHABLE, f"silent for {limits.silent_seconds_max} s"))
         else:
             self.streams.expire(now)
-            if self._pinged_at is None and now - self._heard_at > limits.ping_after_seconds:
-                self._pinged_at = now
+            is_due = now - self._heard_at > limits.ping_after_seconds or now >= self._measure_at
+            if self._pinged_at is None and is_due:
+                self._pinged_at, self._measure_at = now, now + limits.measure_seconds
                 self.streams.ping()
 
     def _receive(self, data: bytes) -> None:

@@ -109,12 +109,16 @@ class Links(Generic[_C]):
             self._all.discard(link)
             _decrement(self._per_address, address_group(link.address))
 
-    def ban(self, peer: PeerId, now: float) -> None:
-        """Refuse a peer for a while."""
-        self._bans.pop(peer, None)
-        self._bans[peer] = now + self._limits.ban_seconds
+    def ban(self, peer: PeerId, until: float) -> None:
+        """Refuse a peer until a time; a later one that was said before stays."""
+        until = max(until, self._bans.pop(peer, until))
+        self._bans[peer] = until
         if len(self._bans) > self._limits.bans_max:
             self._bans.popitem(last=False)
+
+    def pardon(self, peer: PeerId) -> None:
+        """Refuse a peer no longer."""
+        self._bans.pop(peer, None)
 
     def _replaces(self, link: _C, old: _C, peer: PeerId, now: float) -> bool:
         if link.is_dialer:

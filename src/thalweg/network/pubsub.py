@@ -159,7 +159,7 @@ class Gossip:
         self.counts: Counter[str] = Counter()  # of the streams; the router has its own
         self._host = host
         self._state = gossip.State(parameters or gossip.Parameters(), secrets.SystemRandom())
-        self._on_exchange = on_exchange
+        self.on_exchange = on_exchange
         self._readers: dict[str, Reader] = {}
         self._outlets: dict[PeerId, _Outlet] = {}
         self._busy: deque[_Inlet] = deque()
@@ -315,7 +315,7 @@ class Gossip:
                 case gossip.Cut(peer, reason, detail):
                     self._host.drop(PeerId(peer), PeerFault(reason, detail))
                 case gossip.Dial(named, source):
-                    self._on_exchange(named, PeerId(source))
+                    self.on_exchange(named, PeerId(source))
                 case gossip.Note(peer, verdict, reason, detail):
                     _log.debug("%s of %s: %s: %s", verdict.value, PeerId(peer), reason, detail)
 

@@ -65,6 +65,8 @@ class Switch:
         self.credentials = credentials
         self.limits = limits
         self.addresses: list[Multiaddr] = []  # where we listen
+        self.told: tuple[Multiaddr, ...] = ()  # what we say about that, where it is known better
+        self.record = b""  # the same, signed
         self.links: Links[Link] = Links(credentials.identity.peer_id, limits)
         self.crash = crash
         self.inbox = memoryview(bytearray(INBOX_BYTES))
@@ -225,7 +227,7 @@ class Switch:
             return
         _log.info("link to %s is down: %s", link, error)
         if isinstance(error, PeerFault):
-            self.links.ban(link.peer, asyncio.get_running_loop().time())
+            self.links.ban(link.peer, asyncio.get_running_loop().time() + self.limits.ban_seconds)
         if self._channels.get(link.peer, (None, None))[0] is link:
             del self._channels[link.peer]
             reason = str(error) if isinstance(error, PeerFault) else error.detail
@@ -298,8 +300,9 @@ class Switch:
             public_key=self.credentials.identity.public_key,
             agent=self._agent,
             protocols=(messages.PROTOCOL, *self._services, *self._handlers),
-            addresses=tuple(self.addresses),
+            addresses=tuple(self.told or self.addresses),
             observed=Multiaddr.of(link.address, link.port) if link is not None else None,
+            record=self.record,
         )
         await services.describe(stream, description)
 

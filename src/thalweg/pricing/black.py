@@ -7,19 +7,16 @@ currency, time in years of 365.25 days. No discounting: premium and payoff are c
 no interest. With no time or volatility left the price is the intrinsic value.
 """
 
-from math import erfc, exp, isfinite, log, pi, sqrt
+from math import isfinite, log, sqrt
 from typing import Final
 
 import msgspec
 
 from thalweg.errors import Reason, UserFault
+from thalweg.pricing.implied import Verdict, implied_one
+from thalweg.pricing.scalar import normal_cdf, normal_pdf
 
 YEAR_S: Final = 31_557_600
-_ROOT_HALF: Final = sqrt(0.5)
-_ROOT_TWO_PI: Final = sqrt(2 * pi)
-_DEVIATION_MAX: Final = 40.0  # of s; prices are indistinguishable from their bound long before
-_STEPS_MAX: Final = 100
-_PRECISION: Final = 1e-13  # of s, relative: the last Newton step is quadratically smaller
 
 
 class Greeks(msgspec.Struct, frozen=True):
@@ -33,16 +30,6 @@ class Greeks(msgspec.Struct, frozen=True):
     gamma: float
     vega: float
     theta: float
-
-
-def normal_cdf(x: float) -> float:
-    """Return N(x), accurate in both tails."""
-    return 0.5 * erfc(-x * _ROOT_HALF)
-
-
-def normal_pdf(x: float) -> float:
-    """Return the standard normal density."""
-    return exp(-0.5 * x * x) / _ROOT_TWO_PI
 
 
 def black_price(is_call: bool, forward: float, strike: float, deviation: float) -> float:
@@ -76,36 +63,13 @@ def black_greeks(is_call: bool, forward: float, strike: float, volatility: float
 def implied_volatility(is_call: bool, price: float, forward: float, strike: float, years: float) -> float:
     """Return the volatility at which Black-76 gives `price`.
 
-    The option is mirrored to its out-of-the-money side, where the price is all time value; then Newton's method on
-    the logarithm of the price, kept inside a bracket that halves whenever a step would leave it, so it always ends.
-
     Raises:
         UserFault: INSUFFICIENT, where the price is not between intrinsic value and its upper bound: no volatility
             gives it; MALFORMED, where an input is not positive and finite.
     """
     if not all(isfinite(x) and x > 0.0 for x in (price, forward, strike, years)):
         raise UserFault(Reason.MALFORMED, "price, forward, strike and time must be positive and finite")
-    intrinsic = max(forward - strike if is_call else strike - forward, 0.0)
-    time_value = price - intrinsic
-    if not 0.0 < time_value < min(forward, strike):
+    found = implied_one(is_call, price, forward, strike, years)
+    if found.verdict != Verdict.OK:
         raise UserFault(Reason.INSUFFICIENT, f"no volatility gives {price}: it is outside the no-arbitrage bounds")
-    return _deviation(time_value, forward, strike) / sqrt(years)
-
-
-def _deviation(time_value: float, forward: float, strike: float) -> float:
-    """Return s such that the out-of-the-money option of this strike is worth `time_value`."""
-    is_call = strike >= forward
-    target = log(time_value)
-    low, high = 0.0, _DEVIATION_MAX
-    moneyness = log(forward / strike)
-    s = min(max(sqrt(2.0 * abs(moneyness)), 0.01), high)  # the price's inflection point (Manaster and Koehler 1982)
-    for _ in range(_STEPS_MAX):
-        price = black_price(is_call, forward, strike, s)
-        vega = forward * normal_pdf(moneyness / s + 0.5 * s)
-        error = log(price) - target if price > 0.0 else -1.0
-        newton = s - error * price / vega if price > 0.0 and vega > 0.0 else 0.0
-        if abs(newton - s) <= _PRECISION * s:
-            return newton
-        low, high = (low, s) if error > 0.0 else (s, high)
-        s = newton if low < newton < high else 0.5 * (low + high)
-    return s
+    return found.volatility

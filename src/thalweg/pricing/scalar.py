@@ -49,7 +49,8 @@ def normal_pdf(x: float) -> float:
     return exp(-0.5 * x * x) / _ROOT_TWO_PI
 
 
-def _log_ratio(a: float, b: float) -> float:
+def log_ratio(a: float, b: float) -> float:
+    """Return ln(a/b) for a, b >= 0 with full relative precision near 1; where one is zero, plus or minus 667.7."""
     if a == 0.0 or b == 0.0:
         return _LOG_RATIO_MAX if a > b else -_LOG_RATIO_MAX
     if 0.5 * b <= a <= 2.0 * b:
@@ -58,7 +59,8 @@ def _log_ratio(a: float, b: float) -> float:
     return log(a / b)
 
 
-def _exp(x: float) -> float:
+def bounded_exp(x: float) -> float:
+    """Return e^x, and e^709 for larger x."""
     return exp(min(x, _EXPONENT_MAX))
 
 
@@ -76,10 +78,10 @@ def black_scholes(
     if not spot + strike + volatility + years + abs(rate) + abs(dividend) < inf:
         return _BAD
     sign = 1.0 if is_call else -1.0
-    discount = _exp(-dividend * years)
-    a, b, root = spot * discount, strike * _exp(-rate * years), sqrt(years)
+    discount = bounded_exp(-dividend * years)
+    a, b, root = spot * discount, strike * bounded_exp(-rate * years), sqrt(years)
     s = volatility * root
-    k = _log_ratio(spot, strike) + (rate - dividend) * years
+    k = log_ratio(spot, strike) + (rate - dividend) * years
     centre = k / s if s > 0.0 else (0.0 if k == 0.0 else copysign(_D_MAX, k))
     d1 = min(max(centre + 0.5 * s, -_D_MAX), _D_MAX)
     d2 = min(max(centre - 0.5 * s, -_D_MAX), _D_MAX)
@@ -143,7 +145,12 @@ def bachelier(
     """
     if not (volatility >= 0.0 and years >= 0.0 and abs(forward) + abs(strike) + volatility + years + abs(rate) < inf):
         return _BAD
-    sign, discount, root, moneyness = 1.0 if is_call else -1.0, _exp(-rate * years), sqrt(years), forward - strike
+    sign, discount, root, moneyness = (
+        1.0 if is_call else -1.0,
+        bounded_exp(-rate * years),
+        sqrt(years),
+        forward - strike,
+    )
     s = volatility * root
     centre = moneyness / s if s > 0.0 else (0.0 if moneyness == 0.0 else copysign(_D_MAX, moneyness))
     d = min(max(centre, -_D_MAX), _D_MAX)

@@ -14,7 +14,7 @@ from typing import Final
 SERIAL_MAX: Final = 4096  # elements; below, starting threads costs more than it saves
 PYTHON_MAX: Final = 1000  # elements that are computed in pure Python rather than waited for: a few milliseconds
 _PACKAGE: Final = "thalweg.pricing.kernels"
-_MODULES: Final = ("european", "normal")
+_MODULES: Final = ("european", "normal", "implied")
 
 
 class _Warmth:

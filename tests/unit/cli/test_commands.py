@@ -9,6 +9,7 @@ from thalweg.cli.entry import application
 
 COMMANDS = (
     "demo", "init", "up", "chain", "deploy", "oracle", "status", "peers", "connect", "reports", "counters", "open",
+    "ban", "pardon",
     "proposals", "accept", "decline", "channels", "pay", "deposit", "withdraw", "resume", "close", "trade", "offers",
     "take", "positions", "backup", "restore", "version",
 )  # fmt: skip

@@ -118,16 +118,22 @@ def test_this_node_itself_is_refused() -> None:
 
 
 def test_a_ban_ends_and_the_oldest_is_forgotten_first() -> None:
-    book = links(Limits(ban_seconds=30, bans_max=2))
-    book.ban(GREAT, 0.0)
+    book = links(Limits(bans_max=2))
+    book.ban(GREAT, 30.0)
     with pytest.raises(Unavailable) as caught:
         connect(book, Wire(), GREAT, 29.0)
     assert caught.value.reason is Reason.FLOOD
     assert connect(book, Wire(), GREAT, 30.0) is None
-    book = links(Limits(ban_seconds=30, bans_max=2))
+    book.ban(GREAT, 60.0)
+    book.ban(GREAT, 40.0)  # the longer one counts
+    with pytest.raises(Unavailable):
+        connect(book, Wire(), GREAT, 59.0)
+    book.pardon(GREAT)
+    connect(book, Wire(), GREAT, 59.0)
+    book = links(Limits(bans_max=2))
     others = [PeerId.of_key(bytes((value,)) * 32) for value in (20, 21)]
     for peer in (GREAT, *others):
-        book.ban(peer, 0.0)
+        book.ban(peer, 30.0)
     connect(book, Wire(), GREAT, 1.0)
     with pytest.raises(Unavailable):
         connect(book, Wire(), others[0], 1.0)

@@ -18,6 +18,8 @@ SPEC_TEXT = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 SPEC_RSA_TEXT = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 SEED = SPEC_PRIVATE[4:36]
 PEER = Identity(SEED).peer_id
+ONION_RAW = bytes(range(35)).hex()
+ONION = "aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypsaijc"
 
 
 def test_the_specified_key_is_written_as_the_specification_says() -> None:
@@ -82,6 +84,13 @@ def test_a_seed_of_another_length_is_refused() -> None:
         ("/ip6/::1/tcp/80", "29" + "00" * 15 + "01" + "060050"),
         ("/dns/example.com/tcp/443", "350b6578616d706c652e636f6d0601bb"),
         (f"/ip4/1.2.3.4/tcp/9/p2p/{PEER}", "0401020304060009a50326" + PEER.hex()),
+        (f"/onion3/{ONION}:4001", "bd03" + ONION_RAW + "0fa1"),
+        (f"/onion3/{ONION}:4001/p2p/{PEER}", "bd03" + ONION_RAW + "0fa1" + "a50326" + PEER.hex()),
+        (f"/ip4/1.2.3.4/tcp/9/p2p/{PEER}/p2p-circuit", "0401020304060009a50326" + PEER.hex() + "a202"),
+        (
+            f"/ip4/1.2.3.4/tcp/9/p2p/{PEER}/p2p-circuit/p2p/{PEER}",
+            "0401020304060009a50326" + PEER.hex() + "a202a50326" + PEER.hex(),
+        ),
     ],
 )
 def test_an_address_is_read_and_written_as_text_and_bytes(text: str, raw: str) -> None:
@@ -99,9 +108,25 @@ def test_an_address_gives_its_host_port_and_peer() -> None:
     assert str(Multiaddr.parse("/ip6/0:0::1/tcp/0080")) == "/ip6/::1/tcp/80"  # one form an address
 
 
+def test_an_address_says_how_to_get_there() -> None:
+    direct = Multiaddr.parse(f"/ip4/1.2.3.4/tcp/9/p2p/{PEER}")
+    assert (direct.relay, direct.is_onion, str(direct.ip)) == (None, False, "1.2.3.4")
+    other = Identity(bytes(32)).peer_id
+    relayed = direct.via().to(other)
+    assert str(relayed) == f"{direct}/p2p-circuit/p2p/{other}"
+    assert (relayed.relay, relayed.peer, relayed.host, relayed.port) == (direct, other, "1.2.3.4", 9)
+    assert direct.via().peer is None
+    onion = Multiaddr.parse(f"/onion3/{ONION}:4001/p2p/{PEER}")
+    assert (onion.host, onion.port, onion.peer, onion.ip) == (f"{ONION}.onion", 4001, PEER, None)
+    assert onion.is_onion
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        f"/onion3/{ONION}", f"/onion3/{ONION}:0", f"/onion3/{ONION[:-1]}:1", f"/onion3/{ONION[:-1]}1:1",
+        f"/onion3/{ONION}:1/tcp/1", "/ip4/1.2.3.4/tcp/9/p2p-circuit", f"/p2p/{SPEC_TEXT}/p2p-circuit",
+        f"/ip4/1.2.3.4/tcp/9/p2p/{SPEC_TEXT}/p2p-circuit/p2p-circuit",
         "", "/", "127.0.0.1:4001", "/ip4/127.0.0.1", "/ip4/127.0.0.1/tcp", "/ip4/300.0.0.1/tcp/1", "/tcp/1/ip4/1.2.3.4",
         "/ip4/1.2.3.4/tcp/65536", "/ip4/1.2.3.4/tcp/-1", "/ip4/1.2.3.4/tcp/x", "/ip4/1.2.3.4/udp/1",
         "/ip4/1.2.3.4/tcp/1/p2p/bob", "/ip4/1.2.3.4/tcp/1/tcp/2", "/dns/a b/tcp/1", "/dns//tcp/1", "/ip4/1.2.3.4/tcp/²",

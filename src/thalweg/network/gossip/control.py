@@ -69,8 +69,7 @@ def on_graft(state: State, peer: Peer, asked: Graft, now: float, out: Outbox) ->
     elif state.scores.of(peer.id) < 0 or (len(topic.mesh) >= shape.degree_max and not peer.is_outbound):
         mesh.refuse(state, asked.topic, peer.id, now, out)
     else:
-        topic.mesh[peer.id] = None
-        state.scores.graft(peer.id, asked.topic, now)
+        mesh.admit(state, asked.topic, topic, peer.id, now, out)
 
 
 def on_prune(state: State, peer: Peer, told: Prune, now: float, out: Outbox) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from math import ceil
 
-from thalweg.network.gossip.rpc import Exchanged, Graft, Prune
+from thalweg.network.gossip.rpc import Exchanged, Graft, IHave, Prune
 from thalweg.network.gossip.state import Outbox, State, Topic
 
 
@@ -11,9 +11,17 @@ def graft(state: State, name: str, peers: Iterable[bytes], now: float, out: Outb
     """Take peers into the mesh of a topic we read, and tell them."""
     topic = state.topics[name]
     for peer in peers:
-        topic.mesh[peer] = None
-        state.scores.graft(peer, name, now)
         out.control(peer, Graft(name))
+        admit(state, name, topic, peer, now, out)
+
+
+def admit(state: State, name: str, topic: Topic, peer: bytes, now: float, out: Outbox) -> None:
+    """Take a peer into the mesh. IHAVE goes to peers outside it, so it is told now what it may have missed."""
+    topic.mesh[peer] = None
+    state.scores.graft(peer, name, now)
+    ids = state.history.told(name)
+    if ids and state.scores.of(peer) >= state.parameters.thresholds.told:
+        out.offer(peer, IHave(name, tuple(state.some(ids, state.parameters.caps.ids_told_max))))
 
 
 def prune(state: State, name: str, peers: Iterable[bytes], now: float, out: Outbox) -> None:

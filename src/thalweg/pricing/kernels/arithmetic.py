@@ -3,9 +3,8 @@
 - `exp`: x = n ln 2 + r; a Taylor polynomial of degree 13 in r, |r| <= ln(2)/2; 2^n by writing exponent bits.
 - `log_ratio`: ln(a/b) = n ln 2 + 2 atanh((a - b')/(a + b')), b' = 2^n b within a factor of root two of a, so that
   a - b' is exact (Sterbenz 1974): the logarithm is precise near 1 too, where ln(a/b) would have lost digits in a/b.
-- `mills`: M(x) = N(-x)/n(x), the Mills ratio, as P(t)/(x + 5) with t = (x - 5)/(x + 5) in [-1, 1); P interpolates at
-  23 Chebyshev points and is within 5e-17 of M relative, for every x >= 0. N(-x) = n(x) M(x) has full relative
-  precision in the tail, and one exponential serves density and distribution.
+- `mills`: the Mills ratio N(-x)/n(x), whose polynomial is in `thalweg.pricing.coefficients`. N(-x) = n(x) M(x) has full
+  relative precision in the tail, and one exponential serves density and distribution.
 """
 
 from collections.abc import Callable
@@ -16,15 +15,9 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from thalweg.pricing.coefficients import MILLS, SLOPE
+
 FLOAT_FLAGS: Final = {"contract"}
-_MILLS: Final = (
-    1.9280810471531578, -1.667866595188962, 1.241547061573868, -0.7859110755463757, 0.41364471573254236,
-    -0.17325473409151873, 0.0521255024160807, -0.007503282768653263, -0.0019999620212679545, 0.001365858816351025,
-    -0.00014883274148375826, -0.00012473426266516334, 4.18133146905244e-05, 9.971148310717961e-06,
-    -6.941700597518098e-06, -8.298689565428883e-07, 1.0879424765306392e-06, 8.978343050597092e-08,
-    -1.7001343388260294e-07, -1.2572377312946347e-08, 2.367967745115016e-08, 1.2626659294640294e-09,
-    -2.046959364361597e-09,
-)  # fmt: skip
 _EXP: Final = (
     1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040, 1 / 40320, 1 / 362880, 1 / 3628800, 1 / 39916800,
     1 / 479001600, 1 / 6227020800,
@@ -39,6 +32,8 @@ _EXP_MAX: Final = 709.0
 _RATIO_MIN: Final = 1e-290
 _RATIO_MAX: Final = 1e290
 _LOG_RATIO_MAX: Final = 667.7496769682473
+_LIFT: Final = 2.0**600
+_LOG_LIFT: Final = 415.88830833596717
 _ROOT_HALF_BITS: Final = 0x3FE6A09E667F3BCD
 _INVERSE_ROOT_TWO_PI: Final = 0.3989422804014327
 _DEVIATIONS_MAX: Final = 40.0  # N(-40) is below the least double
@@ -103,7 +98,8 @@ def double_of(typing_context: Any, bits: Any) -> Any:
 
 _exp_polynomial: Final = polynomial(_EXP)
 _atanh_polynomial: Final = polynomial(_ATANH)
-_mills_polynomial: Final = polynomial(_MILLS)
+_mills_polynomial: Final = polynomial(MILLS)
+_slope_polynomial: Final = polynomial(SLOPE)
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
@@ -147,6 +143,21 @@ def mills(x: float) -> float:
     bounded = x if x < _DEVIATIONS_MAX else _DEVIATIONS_MAX
     inverse = 1.0 / (bounded + 5.0)
     return _mills_polynomial(fma(-10.0, inverse, 1.0)) * inverse
+
+
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
+def mills_slope(x: float) -> float:
+    """Return 1 - x M(x), M being the Mills ratio, x >= 0."""
+    inverse = 1.0 / (x + 5.0)
+    return _slope_polynomial(fma(-10.0, inverse, 1.0)) * inverse * inverse
+
+
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
+def log(x: float) -> float:
+    """Return ln(x) for every double x > 0; minus infinity for 0."""
+    lifted = x * _LIFT if x < _RATIO_MIN else x
+    value = log_ratio(lifted, 1.0) - (_LOG_LIFT if x < _RATIO_MIN else 0.0)
+    return value if x > 0.0 else -float("inf")
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)

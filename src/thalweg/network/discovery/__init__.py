@@ -1,0 +1,1 @@
+"""Discovery: who is there, where, and whom to dial. Strangers find each other, and nobody can surround a node."""

@@ -1,0 +1,226 @@
+import random
+from collections import Counter
+
+import pytest
+
+from thalweg.errors import Reason, UserFault
+from thalweg.network.discovery.announcement import LIFE_SECONDS, Announcement, Node, announce, check
+from thalweg.network.discovery.book import ANCHORS_MAX, BANS_MAX, ENTRIES_MAX, PER_GROUP_MAX, PeerBook
+from thalweg.network.discovery.groups import group_of, is_public, may_be_told
+from thalweg.network.discovery.plan import DIALS_AT_ONCE, OUTBOUND, Linked, next_dials
+from thalweg.network.multiaddr import Multiaddr
+from thalweg.network.peer_id import Identity, PeerId
+
+NOW = 1_800_000_000.0
+OWN = Identity(b"own".ljust(32))
+CHANCE = random.Random(1)
+
+
+def peer(number: int) -> PeerId:
+    return PeerId.of_key(number.to_bytes(32))
+
+
+def at(group: int, host: int = 1) -> Multiaddr:
+    return Multiaddr.of(f"{1 + group // 250}.{group % 250}.{host // 250}.{host % 250}", 4001)
+
+
+def announced(identity: Identity, *addresses: str, now: float = NOW) -> Announcement:
+    return check(announce(identity, Node(addresses=addresses), now))
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("/ip4/1.2.3.4/tcp/1", "1.2.0.0/16"),
+        ("/ip6/2001:db8:1::1/tcp/1", "2001:db8::/32"),
+        ("/ip6/::ffff:1.2.3.4/tcp/1", "1.2.0.0/16"),
+        ("/dns/Node.example/tcp/1", "name node.example"),
+        (f"/ip4/1.2.3.4/tcp/1/p2p/{OWN.peer_id}/p2p-circuit", "1.2.0.0/16"),
+    ],
+)
+def test_addresses_count_by_what_one_party_controls(text: str, group: str) -> None:
+    assert group_of(Multiaddr.parse(text)) == group
+
+
+def test_private_addresses_are_told_to_their_own_kind_only() -> None:
+    loopback, home, public = (Multiaddr.of(host, 1) for host in ("127.0.0.1", "192.168.1.2", "8.8.8.8"))
+    assert [is_public(address) for address in (loopback, home, public)] == [False, False, True]
+    assert [may_be_told(loopback, asker) for asker in ("127.0.0.9", "192.168.1.3", "8.8.4.4", "?")] == [
+        True, False, False, False,
+    ]  # fmt: skip
+    assert [may_be_told(home, asker) for asker in ("127.0.0.1", "192.168.1.3", "8.8.4.4")] == [True, True, False]
+    assert may_be_told(public, "8.8.4.4")
+    assert not may_be_told(Multiaddr.of("0.0.0.0", 1), "127.0.0.1")
+
+
+def test_the_announcement_that_expires_later_counts_whatever_the_order() -> None:
+    alice = Identity(b"alice".ljust(32))
+    old, new = announced(alice, "/ip4/1.1.1.1/tcp/1"), announced(alice, "/ip4/2.2.2.2/tcp/2", now=NOW + 60)
+    for order in ((old, new), (new, old)):
+        book = PeerBook(OWN.peer_id)
+        for each in order:
+            book.learn(each)
+        entry = book.get(alice.peer_id)
+        assert entry is not None
+        assert entry.addresses == new.addresses
+        assert not book.learn(old)
+
+
+def test_what_somebody_says_does_not_replace_what_a_node_signed() -> None:
+    alice = Identity(b"alice".ljust(32))
+    book = PeerBook(OWN.peer_id)
+    book.learn(announced(alice, "/ip4/1.1.1.1/tcp/1"))
+    book.hear_of(alice.peer_id, (at(9),))
+    entry = book.get(alice.peer_id)
+    assert entry is not None
+    assert entry.addresses[0].host == "1.1.1.1"
+    book.hear_of(OWN.peer_id, (at(9),))
+    assert not book.learn(announced(OWN, "/ip4/1.1.1.1/tcp/1"))
+    assert len(book) == 1
+
+
+def test_a_group_has_its_limit_and_whom_we_reached_stays() -> None:
+    book = PeerBook(OWN.peer_id)
+    book.hear_of(peer(0), (at(0, 1),))
+    book.reached(peer(0), NOW)
+    for number in range(1, 10 * PER_GROUP_MAX):
+        book.hear_of(peer(number), (at(0, number),))
+        assert len(book) <= PER_GROUP_MAX
+    assert book.get(peer(0)) is not None
+
+
+def test_a_flood_of_nodes_in_made_up_groups_is_bounded_and_drops_nobody_we_reached() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(20):
+        book.hear_of(peer(number), (at(number),))
+        book.reached(peer(number), NOW)
+    for number in range(20, 3 * ENTRIES_MAX):
+        book.hear_of(peer(number), (at(number),))
+        assert len(book) <= ENTRIES_MAX + 64
+    assert all(book.get(peer(number)) is not None for number in range(20))
+
+
+def test_announcements_expire_and_who_was_reached_is_remembered() -> None:
+    book = PeerBook(OWN.peer_id)
+    alice, bob = Identity(b"alice".ljust(32)), Identity(b"bob".ljust(32))
+    for each in (alice, bob):
+        book.learn(announced(each, "/ip4/1.1.1.1/tcp/1"))
+    book.reached(alice.peer_id, NOW)
+    book.expire(NOW + LIFE_SECONDS + 299)
+    assert len(book) == 2
+    book.expire(NOW + LIFE_SECONDS + 301)
+    assert (book.get(bob.peer_id), book.known_until(alice.peer_id)) == (None, None)
+    assert book.get(alice.peer_id) is not None
+
+
+def test_the_book_comes_back_from_disk_with_anchors_and_bans() -> None:
+    book = PeerBook(OWN.peer_id)
+    alice = Identity(b"alice".ljust(32))
+    book.learn(announced(alice, "/ip4/1.1.1.1/tcp/1"))
+    book.hear_of(peer(1), (at(1),))
+    book.reached(peer(1), NOW)
+    book.ban(peer(2), NOW + 60)
+    book.set_anchors([alice.peer_id, peer(1)])
+    again = PeerBook.decode(OWN.peer_id, book.encode())
+    assert again.encode() == book.encode()
+    assert again.anchors == (alice.peer_id, peer(1))
+    assert again.banned(peer(2), NOW)
+    assert not again.banned(peer(2), NOW + 61)
+    assert again.known_until(alice.peer_id) == NOW + LIFE_SECONDS
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"form":2,"anchors":[],"bans":{},"entries":[]}', b"\xff"])
+def test_a_damaged_book_is_refused(data: bytes) -> None:
+    with pytest.raises(UserFault) as caught:
+        PeerBook.decode(OWN.peer_id, data)
+    assert caught.value.reason is Reason.MALFORMED
+
+
+def test_bans_are_limited_and_lifted() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(BANS_MAX):
+        book.ban(peer(number), NOW + 1)
+    book.ban(peer(0), NOW + 2)
+    with pytest.raises(UserFault) as caught:
+        book.ban(peer(BANS_MAX), NOW + 1)
+    assert caught.value.reason is Reason.LIMIT
+    assert book.pardon(peer(0))
+    assert not book.pardon(peer(0))
+    book.expire(NOW + 2)
+    assert book.bans() == {}
+
+
+def test_anchors_are_of_different_groups_where_there_are_any() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number, group in enumerate((1, 1, 1, 1, 2, 3)):
+        book.hear_of(peer(number), (at(group, number),))
+    book.set_anchors([peer(number) for number in range(6)])
+    assert book.anchors == (peer(0), peer(4), peer(5), peer(1))
+    assert len(book.anchors) == ANCHORS_MAX
+
+
+def outbound(number: int, group: int) -> Linked:
+    return Linked(peer(number), at(group, number), True)
+
+
+def test_outbound_links_go_to_different_groups_while_any_are_left() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(50):  # an enemy with many addresses in one group
+        book.hear_of(peer(number), (at(1, number),))
+    for number in range(50, 60):
+        book.hear_of(peer(number), (at(number),))
+    linked: list[Linked] = []
+    while dials := next_dials(book, linked, (), NOW, CHANCE):
+        assert len(dials) <= DIALS_AT_ONCE
+        linked += [Linked(dialled, address, True) for dialled, address in dials]
+    assert len(linked) == OUTBOUND
+    assert max(Counter(group_of(link.address) for link in linked).values()) == 1
+
+
+def test_inbound_links_do_not_count_and_the_same_group_is_better_than_nobody() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(3):
+        book.hear_of(peer(number), (at(1, number),))
+    strangers = [Linked(peer(number), at(number), False) for number in range(100, 300)]
+    assert len(next_dials(book, strangers, (), NOW, CHANCE)) == 3
+
+
+def test_anchors_are_dialled_first_and_the_linked_and_banned_never() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(100):
+        book.hear_of(peer(number), (at(number),))
+    book.set_anchors([peer(98), peer(99)])
+    book.ban(peer(98), NOW + 60)
+    dials = next_dials(book, [outbound(0, 0)], (), NOW, CHANCE)
+    assert dials[0][0] == peer(99)
+    assert not {peer(98), peer(0)} & {dialled for dialled, _ in dials}
+
+
+def test_who_cannot_be_reached_is_tried_less_and_less_and_then_through_a_relay() -> None:
+    book = PeerBook(OWN.peer_id)
+    relayed = at(2).to(peer(9)).via()
+    book.hear_of(peer(1), (at(1), relayed))
+    waits, dialled, now = [], [], NOW
+    for _ in range(6):
+        ((_, address),) = next_dials(book, (), (), now, CHANCE)
+        dialled.append(address)
+        book.tried(peer(1), now)
+        book.failed(peer(1))
+        tried_at = now
+        while not next_dials(book, (), (), now, CHANCE):
+            now += 1
+        waits.append(now - tried_at)
+    assert waits == [20, 40, 80, 160, 320, 640]
+    assert dialled[0] == at(1)
+    assert relayed in dialled
+
+
+def test_bootstrap_nodes_are_asked_only_while_nobody_else_is_there() -> None:
+    book = PeerBook(OWN.peer_id)
+    bootstrap = [at(7).to(peer(7)), at(8)]
+    assert next_dials(book, (), bootstrap, NOW, CHANCE) == [(peer(7), at(7).to(peer(7)))]
+    assert next_dials(book, [outbound(7, 7)], bootstrap, NOW, CHANCE) == []
+    book.hear_of(peer(1), (at(1),))
+    assert next_dials(book, (), bootstrap, NOW, CHANCE) == [(peer(1), at(1))]
+    full = [outbound(number, number) for number in range(20, 20 + OUTBOUND)]
+    assert next_dials(book, full, bootstrap, NOW, CHANCE) == []
