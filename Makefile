@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check bench-channel gas mutants picture artefacts lock anvil interop clean
+.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil interop clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,9 @@ demo: $(VENV)/.run ## One trade, end to end, between real processes (ARGS="--sce
 
 test: $(VENV)/.dev ## The whole test suite
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+explore: $(VENV)/.dev ## The suite on examples nobody has tried yet (for the night; the gate's are always the same)
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.dev ## Formatting, lints, types, rings
 	$(BIN)/ruff format --check src tests bench docs

@@ -1,0 +1,9 @@
+"""How far Hypothesis searches: the same examples every time at the gate, new ones in `make explore`."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("explore", print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
