@@ -45,7 +45,6 @@ exports: eip712.eip712Domain
 
 # -- constants ---------------------------------------------------------------------------------------------------------
 
-_EXPIRY: constant(uint8) = 0
 _NO_CLAIMS: constant(bytes32) = empty(bytes32)
 _TIME_MAX: constant(uint256) = (1 << 32) - 1
 
@@ -454,7 +453,7 @@ def resolve(
     walked: shares.Progress = empty(shares.Progress)
     due: DynArray[uint256, messages.CELLS_MAX] = []
     walked, due = staticcall RESOLVER.resolve(
-        len(payees.assets), payees.settlement, totals, holdings, tree, progress, proof, run, dispute >> 224
+        len(payees.assets), payees.rules, dispute, totals, holdings, tree, progress, proof, run
     )
     if walked.cursor == tree.count:
         ledger._close(channel, True)
@@ -487,8 +486,10 @@ def _check_terms(terms: messages.Terms):
     for i: uint256 in range(assets, bound=messages.ASSETS_MAX):
         for j: uint256 in range(i, bound=messages.ASSETS_MAX):
             is_sound = is_sound and terms.assets[i] != terms.assets[j]
-    refusals._unless_well_formed(is_sound)
-    assert terms.close_out == _EXPIRY, "adjudicator: unknown feature"
+    # the mark is a break clause between two
+    close_out: uint256 = convert(terms.close_out, uint256)
+    is_sound = is_sound and (close_out == 0 or (close_out == messages.MARK and seats == 2))
+    refusals._unless_well_formed(is_sound and terms.exit_spread < messages.EXIT_SPREAD_MAX)
 
 
 @internal
@@ -525,5 +526,5 @@ def _check_state(
 @pure
 def _payees(terms: messages.Terms) -> bytes32:
     return messages._payees(
-        messages.Payees(payouts=terms.payouts, assets=terms.assets, settlement=terms.settlement)
+        messages.Payees(payouts=terms.payouts, assets=terms.assets, rules=messages._rules(terms))
     )
