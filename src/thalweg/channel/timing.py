@@ -25,12 +25,7 @@ def alarm(channel: Channel) -> UnixSeconds:
         first = dispute.deadline + 1
         times += [first, first + GRACE_S]
     elif at != Phase.OPENING and channel.leaving != Leaving.ALONE:
-        for entry in channel.offered:
-            times += (entry.answer_by, entry.answer_by + channel.policy.challenge_s)
-        if channel.reports:
-            times += [since + _patience(channel) for since in _priced(channel)]
-        if channel.leaving == Leaving.TOGETHER and not is_final(channel.agreed):
-            times.append(channel.leave_by)
+        times += _answers_due(channel)
     if is_final(channel.agreed):
         times.append(channel.leave_by + GRACE_S)
     if channel.queue:
@@ -39,6 +34,18 @@ def alarm(channel: Channel) -> UnixSeconds:
         times.append(channel.offers[0].valid_until + 1)
     looked = channel.looked
     return UnixSeconds(min([time for time in times if time > looked], default=0))
+
+
+def _answers_due(channel: Channel) -> list[int]:
+    """Return when the others must have answered what was offered, settled what is priced, signed what closes."""
+    times: list[int] = []
+    for entry in channel.offered:
+        times += (entry.answer_by, entry.answer_by + channel.policy.challenge_s)
+    if channel.reports:
+        times += [since + _patience(channel) for since in _priced(channel)]
+    if channel.leaving == Leaving.TOGETHER and not is_final(channel.agreed):
+        times.append(channel.leave_by)
+    return times
 
 
 def _patience(channel: Channel) -> int:
