@@ -24,6 +24,7 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
         self._slots: dict[tuple[bytes, int], int] = {}
         self._warm: dict[tuple[bytes, int | None], bool] = {}
         self._originals: dict[tuple[bytes, int], int] = {}
+        self.transient: dict[tuple[bytes, int], bytes] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self._checkpoints: dict[int, int] = {}
         self._numbers = count(1)
@@ -40,11 +41,12 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
         while len(self._journal) > length:
             table, key, before = self._journal.pop()
             if before is _ABSENT:
-                table.pop(key, None)  # what was warm is forgotten with its transaction
+                table.pop(key, None)  # what a transaction kept for itself is gone already
             else:
                 table[key] = before
 
-    def _set(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+    def change(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        """Set an entry of a table, so that it can be undone."""
         self._journal.append((table, key, table.get(key, _ABSENT)))
         table[key] = value
 
@@ -60,9 +62,10 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
         del self._checkpoints[checkpoint]
 
     def lock_changes(self) -> None:
-        """End a transaction: what it found is forgotten, and everything is cold again."""
+        """End a transaction: what it found and kept is forgotten, and everything is cold again."""
         self._originals.clear()
         self._warm.clear()
+        self.transient.clear()
         self._checkpoints.clear()
 
     # -- storage ----------------------------------------------------------------------------------------------------
@@ -76,18 +79,18 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
     def set_storage(self, address: bytes, slot: int, value: int) -> None:
         key = (address, slot)
         self._originals.setdefault(key, self._slots.get(key, 0))
-        self._set(self._slots, key, value)
+        self.change(self._slots, key, value)
 
     def delete_storage(self, address: bytes) -> None:
         for key in [key for key in self._slots if key[0] == address]:
-            self._set(self._slots, key, 0)
+            self.change(self._slots, key, 0)
 
     def is_storage_warm(self, address: bytes, slot: int) -> bool:
         return self._warm.get((address, slot), False)
 
     def mark_storage_warm(self, address: bytes, slot: int) -> None:
         if (address, slot) not in self._warm:
-            self._set(self._warm, (address, slot), True)
+            self.change(self._warm, (address, slot), True)
 
     # -- accounts ---------------------------------------------------------------------------------------------------
 
@@ -96,14 +99,14 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
 
     def set_balance(self, address: bytes, balance: int) -> None:
         self.touch_account(address)
-        self._set(self._balances, address, balance)
+        self.change(self._balances, address, balance)
 
     def get_nonce(self, address: bytes) -> int:
         return self._nonces.get(address, 0)
 
     def set_nonce(self, address: bytes, nonce: int) -> None:
         self.touch_account(address)
-        self._set(self._nonces, address, nonce)
+        self.change(self._nonces, address, nonce)
 
     def increment_nonce(self, address: bytes) -> None:
         self.set_nonce(address, self.get_nonce(address) + 1)
@@ -113,13 +116,13 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
 
     def set_code(self, address: bytes, code: bytes) -> None:
         self.touch_account(address)
-        self._set(self._codes, address, code)
+        self.change(self._codes, address, code)
 
     def get_code_hash(self, address: bytes) -> bytes:
         return keccak(self._codes[address]) if address in self._codes else _EMPTY
 
     def delete_code(self, address: bytes) -> None:
-        self._set(self._codes, address, b"")
+        self.change(self._codes, address, b"")
 
     def account_has_code_or_nonce(self, address: bytes) -> bool:
         return bool(self.get_nonce(address) or self.get_code(address))
@@ -129,14 +132,14 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
         self.set_balance(address, 0)
         self.set_nonce(address, 0)
         self.set_code(address, b"")
-        self._set(self._touched, address, False)
+        self.change(self._touched, address, False)
 
     def account_exists(self, address: bytes) -> bool:
         return self._touched.get(address, False)
 
     def touch_account(self, address: bytes) -> None:
         if not self._touched.get(address, False):
-            self._set(self._touched, address, True)
+            self.change(self._touched, address, True)
 
     def account_is_empty(self, address: bytes) -> bool:
         return not self.account_has_code_or_nonce(address) and not self.get_balance(address)
@@ -146,7 +149,7 @@ class Accounts(AccountDatabaseAPI):  # type: ignore[misc]  # py-evm is untyped a
 
     def mark_address_warm(self, address: bytes) -> None:
         if (address, None) not in self._warm:
-            self._set(self._warm, (address, None), True)
+            self.change(self._warm, (address, None), True)
 
     # -- roots, of which there are none -----------------------------------------------------------------------------
 

@@ -76,8 +76,28 @@ class _Computation(PragueComputation):  # type: ignore[misc]  # py-evm is untype
 
 
 class _State(PragueState):  # type: ignore[misc]
+    """The state of a chain, transient storage included, in one journal."""
+
     account_db_class = Accounts
     computation_class = _Computation
+
+    def get_transient_storage(self, address: bytes, slot: int) -> bytes:
+        return self._account_db.transient.get((address, slot), b"")  # type: ignore[no-any-return]
+
+    def set_transient_storage(self, address: bytes, slot: int, value: bytes) -> None:
+        self._account_db.change(self._account_db.transient, (address, slot), value)
+
+    def clear_transient_storage(self) -> None:
+        """It is cleared when the transaction ends."""
+
+    def snapshot(self) -> tuple[bytes, int]:
+        return bytes(32), self._account_db.record()
+
+    def commit(self, snapshot: tuple[bytes, int]) -> None:
+        self._account_db.commit(snapshot[1])
+
+    def revert(self, snapshot: tuple[bytes, int]) -> None:
+        self._account_db.discard(snapshot[1])
 
 
 class Evm:
