@@ -36,7 +36,7 @@ Reader = Callable[[bytes, PeerId], None]  # of a topic: gets each good payload o
 class _Inlet:
     """A stream on which a peer sends, and what of it waits to be worked off."""
 
-    __slots__ = ("_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "peer")
+    __slots__ = ("_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "has_more", "peer")
 
     def __init__(self, owner: "Gossip", link: Link, peer: PeerId, stream_id: int, bytes_max: int) -> None:
         self._owner = owner
@@ -46,12 +46,13 @@ class _Inlet:
         self._messages: deque[bytes] = deque()
         self._waiting = 0  # their bytes
         self._owed = 0  # bytes the peer has had no new credit for
+        self.has_more = False  # the router has not looked at all of the last one
         self.peer = peer
 
     def received(self, data: memoryview) -> None:
         """Queue what is complete; the rest may come at once."""
         held = self._reader.pending + self._waiting
-        was_idle = not self._messages
+        was_idle = self.is_idle
         messages = self._reader.feed(data)
         self._messages += messages
         self._waiting += sum(map(len, messages))
@@ -74,7 +75,7 @@ class _Inlet:
     @property
     def is_idle(self) -> bool:
         """Say whether nothing waits."""
-        return not self._messages
+        return not self._messages and not self.has_more
 
     def _credit(self) -> None:
         """Let the peer send as much again as does not wait here. Of an unfinished message all may come."""
@@ -287,13 +288,9 @@ class Gossip:
         try:
             while self._busy:
                 inlet = self._busy.popleft()
-                rpc = inlet.next()
+                self._work_off(inlet)
                 if not inlet.is_idle:
                     self._busy.append(inlet)
-                if rpc is not None:
-                    self.counts["rpcs_received"] += 1
-                    self.counts["bytes_received"] += len(rpc)
-                    self._do(gossip.Received(inlet.peer, rpc))
                 if self._now() >= until:
                     break
         except Exception as error:  # a bug, ours or a reader's: asyncio would only log it; `Host.run` raises it
@@ -303,11 +300,24 @@ class Gossip:
         else:
             self._is_working = False
 
-    def _do(self, event: gossip.Event) -> None:
+    def _work_off(self, inlet: _Inlet) -> None:
+        """Look at a peer's next RPC, or at what is left of its last one."""
+        if inlet.has_more:
+            inlet.has_more = False
+            self._do(gossip.Resumed(inlet.peer), inlet)
+        elif (rpc := inlet.next()) is not None:
+            self.counts["rpcs_received"] += 1
+            self.counts["bytes_received"] += len(rpc)
+            self._do(gossip.Received(inlet.peer, rpc), inlet)
+
+    def _do(self, event: gossip.Event, inlet: _Inlet | None = None) -> None:
         for effect in gossip.step(self._state, event, self._now()):
             match effect:
                 case gossip.Send(peer, rpc, is_vital):
                     self._send(PeerId(peer), rpc, is_vital=is_vital)
+                case gossip.More():
+                    if inlet is not None:
+                        inlet.has_more = True
                 case gossip.Deliver(topic, payload, peer):
                     reader = self._readers.get(topic)
                     if reader is not None:

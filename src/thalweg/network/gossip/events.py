@@ -27,6 +27,12 @@ class Received(msgspec.Struct, frozen=True):
     rpc: bytes
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """There is time for the messages of a peer's RPC that were left (`More`)."""
+
+    peer: bytes
+
+
 class Subscribed(msgspec.Struct, frozen=True):
     """We read a topic from now on."""
 
@@ -58,7 +64,7 @@ class Beat(msgspec.Struct, frozen=True):
     """A heartbeat's time has passed."""
 
 
-Event = Joined | Left | Received | Subscribed | Unsubscribed | Published | Recorded | Beat
+Event = Joined | Left | Received | Resumed | Subscribed | Unsubscribed | Published | Recorded | Beat
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -67,6 +73,12 @@ class Send(msgspec.Struct, frozen=True):
     peer: bytes
     rpc: bytes
     is_vital: bool  # subscriptions, GRAFT and PRUNE
+
+
+class More(msgspec.Struct, frozen=True):
+    """Messages of a peer's RPC are left: say `Resumed` before the next RPC of it, when everybody had his turn."""
+
+    peer: bytes
 
 
 class Deliver(msgspec.Struct, frozen=True):
@@ -101,4 +113,4 @@ class Note(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Send | Deliver | Cut | Dial | Note
+Effect = Send | More | Deliver | Cut | Dial | Note

@@ -15,10 +15,12 @@ from thalweg.network.gossip.events import (
     Event,
     Joined,
     Left,
+    More,
     Note,
     Published,
     Received,
     Recorded,
+    Resumed,
     Subscribed,
     Unsubscribed,
 )
@@ -38,6 +40,8 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
     match event:
         case Received(peer, data):
             _on_rpc(state, peer, data, now, out)
+        case Resumed(peer):
+            _resume(state, peer, now, out)
         case Beat():
             heartbeat.beat(state, now, out)
             for peer in tuple(state.peers):
@@ -174,6 +178,24 @@ def _on_rpc(state: State, peer_id: bytes, data: bytes, now: float, out: Outbox) 
         _cut_if_unheard(state, peer_id, out)
 
 
+def _resume(state: State, peer_id: bytes, now: float, out: Outbox) -> None:
+    peer = state.peers.get(peer_id)
+    if peer is not None and peer.waiting:
+        _look_at_waiting(state, peer, now, out)
+        _cut_if_unheard(state, peer_id, out)
+
+
+def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
+    """Look at a few messages of a peer's RPC: one RPC may hold more signatures than there is time for at once."""
+    for _ in range(min(len(peer.waiting), state.parameters.caps.messages_per_step)):
+        _on_message(state, peer, peer.waiting.popleft(), now, out)
+        if state.scores.of(peer.id) < state.parameters.thresholds.heard:
+            peer.waiting.clear()
+            return
+    if peer.waiting:
+        out.add(More(peer.id))
+
+
 def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox) -> None:
     requests = len(parsed.subscriptions) + len(parsed.controls)
     if requests and _within(state, peer.controls, peer.flood_controls, requests, now):
@@ -182,10 +204,8 @@ def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox
         for control_message in parsed.controls:
             _on_control(state, peer, control_message, now, out)
     if parsed.messages and _within(state, peer.messages, peer.flood_messages, len(parsed.messages), now):
-        for message in parsed.messages:
-            if state.scores.of(peer.id) < state.parameters.thresholds.heard:
-                return
-            _on_message(state, peer, message, now, out)
+        peer.waiting += parsed.messages
+        _look_at_waiting(state, peer, now, out)
 
 
 def _within(state: State, bucket: Bucket, flood: Bucket, amount: int, now: float) -> bool:

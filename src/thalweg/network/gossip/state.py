@@ -3,7 +3,7 @@
 The state is changed in place: copying it for every message would cost more than everything else together.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -30,7 +30,7 @@ class Peer:
 
     __slots__ = (
         "bytes", "controls", "flood_bytes", "flood_controls", "flood_messages", "id", "ids_asked", "ids_wanted",
-        "ihaves", "is_outbound", "messages", "promises", "record", "served_bytes", "topics",
+        "ihaves", "is_outbound", "messages", "promises", "record", "served_bytes", "topics", "waiting",
     )  # fmt: skip
 
     def __init__(self, peer: bytes, parameters: Parameters, now: float, *, is_outbound: bool) -> None:
@@ -39,6 +39,7 @@ class Peer:
         self.is_outbound = is_outbound
         self.topics: set[str] = set()  # it reads
         self.record = b""
+        self.waiting: deque[rpc.Message] = deque()  # of its last RPC, not looked at yet
         self.messages = Bucket(caps.messages_per_second, now)
         self.bytes = Bucket(caps.message_bytes_per_second, now)
         self.controls = Bucket(caps.controls_per_second, now)
