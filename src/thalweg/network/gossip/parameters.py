@@ -24,7 +24,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     told_min: int = 6  # [D_lazy] peers outside the mesh that get our IHAVE
     told_share: float = 0.25  # [gossip factor] of the peers outside the mesh, where that is more
     better_peers: int = 2  # [opportunistic graft peers]
-    exchanged_max: int = 16  # peers named in a PRUNE
+    exchanged_max: int = 16  # peers named in a PRUNE, and taken from one peer a heartbeat
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +65,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     messages_per_second: int = 4_000  # of a peer; what is above is dropped unread
     message_bytes_per_second: int = 8 * 1024 * 1024
     controls_per_second: int = 200
+    backoffs_max: int = 20_000  # remembered, of peers that are here or were
     flood_factor: int = 8  # a peer at so many times its rates is cut off
     author_messages_per_second: int = 50  # whoever forwards them
     authors_max: int = 50_000  # whose rates are remembered

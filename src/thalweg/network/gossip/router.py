@@ -220,16 +220,23 @@ def _within(state: State, bucket: Bucket, flood: Bucket, amount: int, now: float
 
 def _on_subscription(state: State, peer: Peer, said: rpc.Subscription, now: float) -> None:
     if not said.is_subscribed:
+        if said.topic not in peer.topics:
+            return
         peer.topics.discard(said.topic)
+        peer.left.add(said.topic)
         _stop_reading(state, peer.id, said.topic)
         topic = state.topics.get(said.topic)
         if topic is not None and peer.id in topic.mesh:
             del topic.mesh[peer.id]
             state.scores.prune(peer.id, said.topic, now)
+            mesh.back_off(state, said.topic, peer.id, now + state.parameters.times.leave_backoff_seconds)
     elif said.topic not in peer.topics:
         if len(peer.topics) >= state.parameters.caps.topics_max:
             state.scores.misbehave(peer.id, 1.0, now)
             return
+        if said.topic in peer.left:
+            state.counts["subscription_churn"] += 1
+            state.scores.misbehave(peer.id, 1.0, now)
         peer.topics.add(said.topic)
         state.readers.setdefault(said.topic, {})[peer.id] = None
 
