@@ -18,10 +18,12 @@ from typing import Final
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable
 from thalweg.network import gossip
+from thalweg.network.discovery.groups import Reach, reach_of
 from thalweg.network.framing import MessageReader, frame
 from thalweg.network.gossip.rpc import Exchanged
 from thalweg.network.host import Host
 from thalweg.network.link import Link
+from thalweg.network.links import address_group
 from thalweg.network.peer_id import PeerId
 from thalweg.network.stream import Receiver
 
@@ -268,7 +270,8 @@ class Gossip:
     def can_hear(self, outlet: _Outlet) -> None:
         """Note that a peer speaks gossip."""
         if outlet.peer not in self._state.peers:
-            self._do(gossip.Joined(outlet.peer, is_outbound=outlet.link.is_dialer))
+            link = outlet.link
+            self._do(gossip.Joined(outlet.peer, is_outbound=link.is_dialer, group=_group(link.address)))
 
     def cannot_hear(self, outlet: _Outlet) -> None:
         """Note that a peer does not, or no longer."""
@@ -339,3 +342,8 @@ class Gossip:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _group(address: str) -> str:
+    """Return what one party has whole; nothing for addresses that many machines of one network share by design."""
+    return address_group(address) if reach_of(address) is Reach.PUBLIC else ""

@@ -12,6 +12,7 @@ class Joined(msgspec.Struct, frozen=True):
 
     peer: bytes
     is_outbound: bool  # we dialled it
+    group: str = ""  # the address it dialled from, as far as one party has it whole; empty where that means nothing
 
 
 class Left(msgspec.Struct, frozen=True):

@@ -94,6 +94,11 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     behaviour: float = -5.0  # [P7] squared, above the free ones
     behaviour_free: float = 3.0
     behaviour_decay: float = 0.97
+    colocation: float = -2.0  # [P6] squared, of the peers of one address above the free ones
+    colocation_free: int = 8
+    colocation_min: float = -40.0  # many people may be behind one address: out of the mesh, but not cut off for it
+    stain: float = 1.0  # of a peer's address for each time a peer there is cut off: newcomers have less for free
+    stain_decay: float = 0.995
     topics_max: float = 15.0  # [topic score cap] of all topics together
     zero: float = 0.01
     kept_seconds: float = 600.0  # a score outlives the link by this: reconnecting does not clear it

@@ -48,8 +48,8 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
                 _cut_if_unheard(state, peer, out)
         case Published(topic, payload):
             _publish(state, topic, payload, now, out)
-        case Joined(peer, is_outbound):
-            _on_joined(state, peer, now, out, is_outbound=is_outbound)
+        case Joined():
+            _on_joined(state, event, now, out)
         case Left(peer):
             _on_left(state, peer, now)
         case Subscribed(topic, validator):
@@ -62,13 +62,13 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
     return out.finish()
 
 
-def _on_joined(state: State, peer: bytes, now: float, out: Outbox, *, is_outbound: bool) -> None:
-    if peer in state.peers:
+def _on_joined(state: State, joined: Joined, now: float, out: Outbox) -> None:
+    if joined.peer in state.peers:
         raise InvariantBroken("a peer joined gossip twice")
-    state.peers[peer] = Peer(peer, state.parameters, now, is_outbound=is_outbound)
-    state.scores.join(peer)
+    state.peers[joined.peer] = Peer(joined.peer, state.parameters, now, is_outbound=joined.is_outbound)
+    state.scores.join(joined.peer, "" if joined.is_outbound else joined.group, now)
     for topic in state.topics:
-        out.subscription(peer, topic, is_subscribed=True)
+        out.subscription(joined.peer, topic, is_subscribed=True)
 
 
 def _on_left(state: State, peer: bytes, now: float) -> None:
@@ -173,6 +173,8 @@ def _on_rpc(state: State, peer_id: bytes, data: bytes, now: float, out: Outbox) 
     except PeerFault as fault:
         state.counts[f"cut_{fault.reason.name.lower()}"] += 1
         out.add(Cut(peer_id, fault.reason, fault.detail))
+        peer.waiting.clear()
+        state.scores.stain(peer_id)
         state.scores.misbehave(peer_id, state.parameters.weights.behaviour_free * 4, now)  # unheard from here on
     else:
         _cut_if_unheard(state, peer_id, out)
@@ -317,4 +319,5 @@ def _cut_if_unheard(state: State, peer: bytes, out: Outbox) -> None:
     score = state.scores.of(peer)
     if score < state.parameters.thresholds.heard:
         state.counts["cut_score"] += 1
+        state.scores.stain(peer)
         out.add(Cut(peer, Reason.FLOOD, f"its score {score:.0f} is too low"))
