@@ -78,6 +78,7 @@ class Switch:
         self._changed = changed
         self._notices = Notices(crash)
         self._channels: dict[bytes, tuple[Link, MessageStream]] = {}  # by PeerId
+        self._written: set[Link] = set()  # since the last flush
         self._waiting: dict[PeerId, list[asyncio.Future[None]]] = {}  # for a link to come or go
         self._is_closing = False
         self._empty = asyncio.Event()  # no connection is left
@@ -125,6 +126,13 @@ class Switch:
             link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait to be sent: the peer is too slow"))
         else:
             stream.send(message)
+            self._written.add(link)
+
+    def flush(self) -> None:
+        """Send the queued messages now."""
+        for link in self._written:
+            link.flush()
+        self._written.clear()
 
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer after what is queued was sent; what it still says is not heard."""
