@@ -49,9 +49,10 @@ def on_iwant(state: State, peer: Peer, want: IWant, now: float, out: Outbox) -> 
         if served >= caps.served_times_max or peer.served_bytes >= caps.served_bytes_per_heartbeat:
             continue
         kept.served[peer.id] = served + 1
-        peer.served_bytes += len(kept.field)
         state.counts["iwant_served"] += 1
-        out.message(peer.id, kept.field)
+        for field in kept.fields.values():
+            peer.served_bytes += len(field)
+            out.message(peer.id, field)
 
 
 def on_graft(state: State, peer: Peer, asked: Graft, now: float, out: Outbox) -> None:

@@ -267,7 +267,8 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
         _on_duplicate(state, peer, message.topic, message_id, now, is_good=known)
         return
     judged = _judge(state, topic.validator, message.payload, now)
-    topic.seen.add(message_id, is_good=judged.verdict is not Verdict.REJECT, now=now)
+    if judged.verdict is not Verdict.IGNORE:
+        topic.seen.add(message_id, is_good=judged.verdict is Verdict.ACCEPT, now=now)
     state.counts[judged.verdict.value] += 1
     if judged.verdict is not Verdict.ACCEPT:
         out.add(Note(peer.id, judged.verdict, judged.reason or Reason.MALFORMED, judged.detail))

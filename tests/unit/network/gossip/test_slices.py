@@ -46,6 +46,13 @@ class Counting:
         return Judgement(Verdict.REJECT, Reason.WRONG_SIGNER) if payload[:1] == b"x" else ACCEPTED
 
 
+class ByAuthor(Counting):
+    """All messages have one author."""
+
+    def glance(self, payload: bytes) -> bytes | Judgement:
+        return b"author"
+
+
 def reader() -> tuple[State, Counting]:
     state, rules = State(Parameters(), random.Random(1)), Counting()
     step(state, Subscribed(TOPIC, rules), 0.0)
@@ -82,6 +89,18 @@ def test_who_is_cut_off_is_not_looked_at_any_further() -> None:
     assert checked <= CAPS.messages_per_step
     assert step(state, Resumed(b"peer"), 0.0) == []
     assert rules.checked == checked
+
+
+def test_what_was_ignored_is_taken_when_its_time_has_come() -> None:
+    """Whoever sends a message too early, or while its author is over his rate, must not keep others from getting it."""
+    state = State(Parameters(caps=Caps(author_messages_per_second=1)), random.Random(1))
+    step(state, Subscribed(TOPIC, ByAuthor()), 0.0)
+    step(state, Joined(b"peer", is_outbound=False), 0.0)
+    messages = [b"author %d" % number for number in range(5)]
+    first = step(state, Received(b"peer", rpc_of(messages)), 0.0)
+    assert [effect.payload for effect in first if isinstance(effect, Deliver)] == messages[:2]
+    later = step(state, Received(b"peer", rpc_of(messages)), 10.0)
+    assert [effect.payload for effect in later if isinstance(effect, Deliver)] == messages[2:4]
 
 
 def test_what_a_lost_peer_left_is_forgotten() -> None:
