@@ -29,6 +29,7 @@ from thalweg.network.stream import Receiver
 
 WORK_SECONDS: Final = 0.002  # of gossip at a time; then the event loop sees to everything else
 QUEUED_BYTES_MAX: Final = 1024 * 1024  # not yet read by a peer, beyond which messages to it are dropped
+RPCS_WAITING_MAX: Final = 4096  # of a peer; a window of honest ones holds fewer
 VITAL_BYTES_MAX: Final = 4 * 1024 * 1024  # beyond which the link is
 
 _log: Final = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class _Inlet:
         was_idle = self.is_idle
         messages = self._reader.feed(data)
         self._messages += messages
+        if len(self._messages) > RPCS_WAITING_MAX:
+            raise PeerFault(Reason.FLOOD, f"{RPCS_WAITING_MAX} gossip RPCs wait to be looked at")
         self._waiting += sum(map(len, messages))
         self._owed += len(data)
         self._credit()
@@ -86,11 +89,19 @@ class _Inlet:
             self._owed -= size
             self._link.streams.credit(self._stream_id, size)
 
+    def supersede(self) -> None:
+        """Hear no more on this stream: the peer opened another."""
+        self._link.streams.reset(self._stream_id)
+        self.ended()
+
     def ended(self) -> None:
-        """The peer sends no more gossip on this stream."""
+        """Forget an unfinished message; what came whole is still looked at."""
+        self._link.streams.hold(-self._reader.pending)
+        self._reader = MessageReader(0)
 
     def lost(self, error: ThalwegError) -> None:
         """As `ended`: its link's end is told by itself."""
+        self.ended()
 
 
 class _Outlet:
@@ -165,6 +176,7 @@ class Gossip:
         self.on_exchange = on_exchange
         self._readers: dict[str, Reader] = {}
         self._outlets: dict[PeerId, _Outlet] = {}
+        self._inlets: dict[Link, _Inlet] = {}
         self._busy: deque[_Inlet] = deque()
         self._is_working = False
         self._beat_at: float | None = None
@@ -240,17 +252,22 @@ class Gossip:
             _log.debug("no gossip with %s: %s", peer, refusal)
 
     def serve(self, link: Link, peer: PeerId, stream_id: int) -> Receiver:
-        """Hear a peer; the newest of its streams counts as well as the others."""
+        """Hear a peer on one stream, the newest: each may hold an unfinished message."""
         outlet = self._outlets.get(peer)
         if outlet is not None and outlet.link is link:
             if outlet.is_lost:
                 self.established(link, peer)
                 outlet = self._outlets[peer]
             self.can_hear(outlet)
-        return _Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
+        older = self._inlets.pop(link, None)
+        if older is not None:
+            older.supersede()
+        inlet = self._inlets[link] = _Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
+        return inlet
 
     def dropped(self, link: Link) -> None:
         """Forget a link."""
+        self._inlets.pop(link, None)
         if link.peer is not None:
             outlet = self._outlets.get(link.peer)
             if outlet is not None and outlet.link is link:
