@@ -57,6 +57,9 @@ class Owner(Protocol):
     def settle(self) -> None:
         """Make the application's calls that wait."""
 
+    def weigh(self, link: "Link", size: int) -> None:
+        """Count bytes that a link holds. Raises Unavailable where it holds most and all hold too much."""
+
 
 class Link(asyncio.BufferedProtocol):
     """A connection from its first byte on."""
@@ -145,6 +148,10 @@ class Link(asyncio.BufferedProtocol):
         if self.peer is None:
             raise InvariantBroken("a stranger opened a stream")
         return self._owner.serve(self, self.peer, stream_id, protocol)
+
+    def weigh(self, size: int) -> None:
+        """Count bytes received and not read, of all links."""
+        self._owner.weigh(self, size)
 
     def ponged(self) -> None:
         """Note that the peer answered a ping."""
