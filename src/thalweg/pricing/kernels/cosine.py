@@ -2,7 +2,6 @@
 
 (F. Fang and C. Oosterlee, "A novel pricing method for European options based on Fourier-cosine series expansions",
 SIAM J. Scientific Computing 31, 2008.) The density of z = ln(S_T/F) is expanded on [a, b], w = b - a,
-SIAM J. Scientific Computing 31, 2008.) The density of z = ln(S_T/F) is expanded on [a, b], w = b - a,
 u_k = k pi/w, A_k = (2/w) Re[phi(u_k) exp(-i a u_k)] (half of it at k = 0). With c = ln(K/F) and t = u_k (c - a), an
 undiscounted put is
 
