@@ -9,10 +9,11 @@ import importlib.util
 import threading
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
 SERIAL_MAX: Final = 4096  # elements; below, starting threads costs more than it saves
 PYTHON_MAX: Final = 1000  # elements that are computed in pure Python rather than waited for: a few milliseconds
+AMERICAN_PYTHON_MAX: Final = 8  # of these one takes ten milliseconds in pure Python
 _PACKAGE: Final = "thalweg.pricing.kernels"
 _MODULES: Final = ("european", "normal", "implied")
 
@@ -24,6 +25,7 @@ class _Warmth:
         self.lock = threading.Lock()
         self.kernels: SimpleNamespace | None = None
         self.available = importlib.util.find_spec("numba") is not None
+        self.american_loaded = False
         self.thread: threading.Thread | None = None
 
     def load(self) -> SimpleNamespace:
@@ -55,3 +57,13 @@ def kernels(size: int) -> SimpleNamespace | None:
     if not _warmth.available or size <= PYTHON_MAX:
         return None
     return _warmth.load()
+
+
+def american(size: int) -> Any:
+    """Return the kernels of American options for `size` elements, loaded when first needed; None as in `kernels`."""
+    if not _warmth.available or (size <= AMERICAN_PYTHON_MAX and not _warmth.american_loaded):
+        return None
+    with _warmth.lock:
+        module = import_module(f"{_PACKAGE}.american")
+        _warmth.american_loaded = True
+    return module
