@@ -6,6 +6,7 @@ pure Python and large ones wait. Where numba is not installed, everything is com
 """
 
 import importlib.util
+import sys
 import threading
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Final
 
 SERIAL_MAX: Final = 4096  # elements; below, starting threads costs more than it saves
 PYTHON_MAX: Final = 1000  # elements that are computed in pure Python rather than waited for: a few milliseconds
+AMERICAN_PYTHON_MAX: Final = 8  # of these one takes ten milliseconds in pure Python
 _PACKAGE: Final = "thalweg.pricing.kernels"
 _MODULES: Final = ("european", "normal", "implied")
 _LATER: Final = ("cosine",)  # what prices under models: loaded behind the others, or when first asked for
@@ -66,3 +68,9 @@ def kernels(size: int) -> SimpleNamespace | None:
 def optional(name: str) -> ModuleType | None:
     """Return a kernel module that is not loaded with the others, loading it where need be; None without numba."""
     return import_module(f"{_PACKAGE}.{name}") if _warmth.available else None
+
+
+def american(size: int) -> ModuleType | None:
+    """Return the kernels of American options for `size` elements, loaded when first needed; None as in `kernels`."""
+    is_loaded = f"{_PACKAGE}.american" in sys.modules
+    return optional("american") if is_loaded or size > AMERICAN_PYTHON_MAX else None
