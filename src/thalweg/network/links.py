@@ -5,11 +5,11 @@ link that the peer with the smaller id dialled. It is applied when a peer has pr
 stop, so the loser is normally never used. A peer that dials although an older link to it seems alive has lost that one.
 """
 
-import ipaddress
 from collections import Counter, OrderedDict
 from typing import Generic, Protocol, TypeVar
 
 from thalweg.errors import Reason, Unavailable
+from thalweg.network.discovery.groups import address_group
 from thalweg.network.limits import Limits
 from thalweg.network.peer_id import PeerId
 
@@ -132,19 +132,6 @@ class Links(Generic[_C]):
         if link in self._half_open:
             self._half_open.discard(link)
             _decrement(self._half_open_per_address, address_group(link.address))
-
-
-def address_group(address: str) -> str:
-    """Return what is limited together: an IPv4 address, or the /64 that one IPv6 user commonly has."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv4Address):
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.IPv6Network((ip, 64), strict=False))
 
 
 def _decrement(counter: Counter[str], key: str) -> None:

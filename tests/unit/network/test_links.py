@@ -3,9 +3,10 @@
 import pytest
 
 from thalweg.errors import Reason, Unavailable
+from thalweg.network.discovery.groups import address_group
 from thalweg.network.keeper import backoff_seconds
 from thalweg.network.limits import Limits
-from thalweg.network.links import Links, address_group
+from thalweg.network.links import Links
 from thalweg.network.peer_id import PeerId
 
 SMALL, OWN, GREAT = (PeerId.of_key(bytes((value,)) * 32) for value in (1, 5, 9))
