@@ -12,6 +12,7 @@ of `on_message`, `on_link_down`. Messages to one peer arrive in order or the lin
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -91,6 +92,11 @@ class Host:
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Return where we listen, our peer id included."""
         return tuple(self._switch.addresses)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return why links ended and what was refused, by reason."""
+        return self._switch.counts
 
     @property
     def identity(self) -> Identity:

@@ -5,6 +5,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol
@@ -18,6 +19,7 @@ from thalweg.network.messages import MessageStream
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.notices import Notices
 from thalweg.network.peer_id import PeerId
+from thalweg.network.rate import Bucket
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Receiver, Stream
 
@@ -42,6 +44,7 @@ class Service(Protocol):
         """Note that a moment has passed."""
 
 
+LINES_PER_SECOND: Final = 20
 _log: Final = logging.getLogger(__name__)
 
 
@@ -69,6 +72,8 @@ class Switch:
         self.record = b""  # the same, signed
         self.links: Links[Link] = Links(credentials.identity.peer_id, limits)
         self.crash = crash
+        self.counts: Counter[str] = Counter()  # why links ended, and what else was refused
+        self._lines: Bucket | None = None
         self.held = 0  # bytes received and not read, all links together
         self.inbox = memoryview(bytearray(INBOX_BYTES))
         self._agent = agent
@@ -193,8 +198,12 @@ class Switch:
         """Count a new connection."""
         if self._is_closing:
             raise Unavailable(Reason.UNREACHABLE, "this node stops")
-        self.links.enter(link)
+        evicted = self.links.enter(link)
         self._empty.clear()
+        if evicted is not None:
+            evicted.drop(Unavailable(Reason.LIMIT, "makes room for a peer from elsewhere"))
+            evicted.abort()
+            self.links.leave(evicted)
 
     def admit(self, link: Link, peer: PeerId) -> None:
         """Take a link to an authenticated peer; the one it replaces is dropped."""
@@ -229,15 +238,19 @@ class Switch:
 
     def dropped(self, link: Link, error: ThalwegError) -> None:
         """Note that a link is of no use any more."""
+        self.counts[f"dropped_{error.reason.name.lower()}"] += 1
         was_used = self.links.lose(link)
         for service in self._services.values():
             service.dropped(link)
         if link.peer is None:
+            if isinstance(error, PeerFault):
+                self.links.fault(link, self._now())
             _log.debug("connection with %s failed: %s", link, error)
             return
-        _log.info("link to %s is down: %s", link, error)
+        self._say("link to %s is down: %s", link, error)
         if isinstance(error, PeerFault):
-            self.links.ban(link.peer, asyncio.get_running_loop().time() + self.limits.ban_seconds)
+            self.links.fault(link, self._now())
+            self.links.ban(link.peer, self._now() + self.limits.ban_seconds)
         if self._channels.get(link.peer, (None, None))[0] is link:
             del self._channels[link.peer]
             reason = str(error) if isinstance(error, PeerFault) else error.detail
@@ -285,6 +298,19 @@ class Switch:
     def _relieve(self, heaviest: Link) -> None:
         heaviest.drop(Unavailable(Reason.LIMIT, f"{_weight(heaviest)} bytes of it wait, and too many of all links"))
 
+    def _say(self, form: str, *words: object) -> None:
+        """Log about links, so many lines a second: whoever connects again and again must not fill the disk."""
+        now = self._now()
+        if self._lines is None:
+            self._lines = Bucket(LINES_PER_SECOND, now)
+        if self._lines.take_if_held(1, now):
+            _log.info(form, *words)
+        else:
+            self.counts["lines_not_logged"] += 1
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def _change(self, peer: PeerId) -> None:
         """Return when a link to a peer came or went."""
         change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -315,7 +341,7 @@ class Switch:
             self._channels[peer] = (link, stream)
             self._notices.post(link, partial(self._on_link_up, peer))
             self._notices.soon()
-            _log.info("link to %s is up", link)
+            self._say("link to %s is up", link)
         return stream
 
     async def _run_handler(self, handler: Handler, stream: Stream, link: Link, stream_id: int) -> None:
