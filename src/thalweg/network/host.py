@@ -26,6 +26,7 @@ from thalweg.network.limits import Limits
 from thalweg.network.link import Link
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity, PeerId
+from thalweg.network.resolving import Resolver, connect_to_first
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Stream
 from thalweg.network.switch import Handler, Service, Switch
@@ -82,6 +83,7 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop: asyncio.Future[None] | None = None  # done: close; failed: raise from `run`
         self._ended = asyncio.Event()
+        self._resolver = Resolver()
 
     @property
     def peer_id(self) -> PeerId:
@@ -328,7 +330,9 @@ class Host:
         link = Link(self._switch, expected=peer, ready=ready)
         try:
             async with asyncio.timeout(self._limits.dial_seconds):
-                await loop.create_connection(lambda: link, address.host, address.port)
+                is_name = address.ip is None
+                hosts = await self._resolver.resolve(address.host, address.port) if is_name else [address.host]
+                await connect_to_first(link, hosts, address.port)
             await ready  # the handshake has its own limit of time
         except (OSError, TimeoutError) as error:
             why = str(error) or f"within {self._limits.dial_seconds} s"

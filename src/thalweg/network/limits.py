@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     streams_inbound_max: int = 64
     streams_outbound_max: int = 64
     negotiation_seconds: float = 10.0  # for a stream to agree on its protocol
+    streams_per_second: int = 4_000  # that a peer opens; beyond two seconds of it the link is dropped
+    resets_per_second: int = 200  # that a peer resets: to open and reset costs it nothing
     # bytes
     message_bytes_max: int = 4 * MIB
     receive_bytes_max: int = 4 * MIB  # received and not yet read, all streams of a link together
