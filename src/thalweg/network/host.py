@@ -307,7 +307,7 @@ class Host:
             for link in self._switch.links.all():
                 link.abort()
             await asyncio.sleep(0)  # the event loop closes the sockets
-            self._switch.settle()
+            self._switch.finish()
             self._ended.set()
 
     async def aclose(self) -> None:

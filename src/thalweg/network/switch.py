@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable, UserFault
 from thalweg.network import identify, messages, services
-from thalweg.network.limits import MIB, Limits
+from thalweg.network.limits import Limits
 from thalweg.network.link import INBOX_BYTES, Link
 from thalweg.network.links import Links
 from thalweg.network.messages import MessageStream
@@ -22,6 +22,7 @@ from thalweg.network.peer_id import PeerId
 from thalweg.network.rate import Bucket
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Receiver, Stream
+from thalweg.network.weighing import Scale
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
 
@@ -74,7 +75,8 @@ class Switch:
         self.crash = crash
         self.counts: Counter[str] = Counter()  # why links ended, and what else was refused
         self._lines: Bucket | None = None
-        self.held = 0  # bytes received and not read, all links together
+        self._waiting_links: list[Link] = []  # not read at present
+        self.scale = Scale(limits)
         self.inbox = memoryview(bytearray(INBOX_BYTES))
         self._agent = agent
         self._on_link_up = on_link_up
@@ -82,7 +84,7 @@ class Switch:
         self._on_message = on_message
         self._spawn = spawn
         self._changed = changed
-        self._notices = Notices(crash)
+        self._notices = Notices(crash, settled=self._read_on)
         self._channels: dict[bytes, tuple[Link, MessageStream]] = {}  # by PeerId
         self._written: set[Link] = set()  # since the last flush
         self._waiting: dict[PeerId, list[asyncio.Future[None]]] = {}  # for a link to come or go
@@ -109,7 +111,7 @@ class Switch:
         """Enforce what is limited in time."""
         for link in self.links.all():
             link.tick(now)
-        self._weigh_all()
+        self.scale.check(self.links.all())
         for service in self._services.values():
             service.tick(now)
         self.settle()
@@ -266,37 +268,30 @@ class Switch:
             self._empty.set()
 
     def weigh(self, link: Link, size: int) -> None:
-        """Count bytes that links hold; where it is too much, drop the heaviest.
-
-        Raises:
-            Unavailable: LIMIT, `link` itself is the heaviest.
-        """
-        self.held += size
-        if size > 0 and self.held > self.limits.memory_bytes_max:
-            heaviest = max(self.links.all(), key=_weight)
-            if heaviest is link:
-                raise Unavailable(Reason.LIMIT, f"all links hold {self.held} bytes, this one most")
-            self._relieve(heaviest)
+        """Count bytes that links hold; where it is too much, drop the heaviest."""
+        self.scale.add(link, size, self.links.all())
 
     def settle(self) -> None:
         """Make the node's calls that wait."""
         self._notices.settle()
 
-    def _weigh_all(self) -> None:
-        """Drop links that keep too much waiting, by themselves or together; what is sent is weighed here only."""
-        links = [link for link in self.links.all() if not link.is_closed]
-        for link in links:
-            if link.streams.queued > self.limits.send_bytes_max + MIB:  # `send` keeps to the limit itself
-                link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait: the peer is too slow"))
-        links = sorted((link for link in links if not link.is_closed), key=_weight)
-        total = sum(map(_weight, links))
-        while total > self.limits.memory_bytes_max:
-            heaviest = links.pop()
-            total -= _weight(heaviest)
-            self._relieve(heaviest)
+    def finish(self) -> None:
+        """Make every one of the node's calls that wait."""
+        self._notices.finish()
 
-    def _relieve(self, heaviest: Link) -> None:
-        heaviest.drop(Unavailable(Reason.LIMIT, f"{_weight(heaviest)} bytes of it wait, and too many of all links"))
+    @property
+    def is_behind(self) -> bool:
+        """Say whether the node has so much to do that links should not be read."""
+        return self._notices.is_behind
+
+    def wait(self, link: Link) -> None:
+        """Have a link read on when the node has caught up."""
+        self._waiting_links.append(link)
+
+    def _read_on(self) -> None:
+        waiting, self._waiting_links = self._waiting_links, []
+        for link in waiting:
+            link.read_on()
 
     def _say(self, form: str, *words: object) -> None:
         """Log about links, so many lines a second: whoever connects again and again must not fill the disk."""
@@ -380,7 +375,3 @@ class Switch:
             link.drop(fault)
         except (Unavailable, TimeoutError) as error:
             _log.debug("%s did not identify itself: %s", link, error)
-
-
-def _weight(link: Link) -> int:
-    return link.streams.held + link.streams.queued
