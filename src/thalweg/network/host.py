@@ -12,6 +12,7 @@ of `on_message`, `on_link_down`. Messages to one peer arrive in order or the lin
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from thalweg.network.limits import Limits
 from thalweg.network.link import Link
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity, PeerId
+from thalweg.network.resolving import Resolver, connect_to_first
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Stream
 from thalweg.network.switch import Handler, Service, Switch
@@ -81,6 +83,7 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop: asyncio.Future[None] | None = None  # done: close; failed: raise from `run`
         self._ended = asyncio.Event()
+        self._resolver = Resolver()
 
     @property
     def peer_id(self) -> PeerId:
@@ -91,6 +94,11 @@ class Host:
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Return where we listen, our peer id included."""
         return tuple(self._switch.addresses)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return why links ended and what was refused, by reason."""
+        return self._switch.counts
 
     @property
     def identity(self) -> Identity:
@@ -299,7 +307,7 @@ class Host:
             for link in self._switch.links.all():
                 link.abort()
             await asyncio.sleep(0)  # the event loop closes the sockets
-            self._switch.settle()
+            self._switch.finish()
             self._ended.set()
 
     async def aclose(self) -> None:
@@ -322,7 +330,9 @@ class Host:
         link = Link(self._switch, expected=peer, ready=ready)
         try:
             async with asyncio.timeout(self._limits.dial_seconds):
-                await loop.create_connection(lambda: link, address.host, address.port)
+                is_name = address.ip is None
+                hosts = await self._resolver.resolve(address.host, address.port) if is_name else [address.host]
+                await connect_to_first(link, hosts, address.port)
             await ready  # the handshake has its own limit of time
         except (OSError, TimeoutError) as error:
             why = str(error) or f"within {self._limits.dial_seconds} s"
