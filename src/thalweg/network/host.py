@@ -209,6 +209,10 @@ class Host:
         """
         self._switch.send(peer, message)
 
+    def flush(self) -> None:
+        """Send the queued messages now, not at the end of this turn of the event loop."""
+        self._switch.flush()
+
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer after what is queued was sent. A kept peer is dialled again later."""
         self._switch.disconnect(peer, reason)

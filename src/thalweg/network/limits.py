@@ -34,7 +34,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # bytes
     message_bytes_max: int = 4 * MIB
     receive_bytes_max: int = 4 * MIB  # received and not yet read, all streams of a link together
-    send_bytes_max: int = 16 * MIB  # queued for a peer by `Host.send`; beyond it the link is dropped
+    send_bytes_max: int = 16 * MIB  # queued for a peer; beyond it the link is dropped
+    memory_bytes_max: int = 256 * MIB  # received or queued, all links together; beyond it the heaviest link is dropped
     stream_send_bytes_max: int = 1 * MIB  # queued on a stream before `write_message` waits
     # rates: a bucket holds two seconds of its rate
     messages_per_second: int = 10_000  # of the message stream, a peer

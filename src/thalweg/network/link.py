@@ -57,6 +57,9 @@ class Owner(Protocol):
     def settle(self) -> None:
         """Make the application's calls that wait."""
 
+    def weigh(self, link: "Link", size: int) -> None:
+        """Count bytes that a link holds. Raises Unavailable where it holds most and all hold too much."""
+
 
 class Link(asyncio.BufferedProtocol):
     """A connection from its first byte on."""
@@ -146,6 +149,10 @@ class Link(asyncio.BufferedProtocol):
             raise InvariantBroken("a stranger opened a stream")
         return self._owner.serve(self, self.peer, stream_id, protocol)
 
+    def weigh(self, size: int) -> None:
+        """Count bytes received and not read, of all links."""
+        self._owner.weigh(self, size)
+
     def ponged(self) -> None:
         """Note that the peer answered a ping."""
         if self._pinged_at is not None:
@@ -155,7 +162,22 @@ class Link(asyncio.BufferedProtocol):
         """Send what is queued in this turn of the event loop."""
         if not self._flushing:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what is queued now."""
+        self._flushing = False
+        transport, sealer = self._transport, self._sealer
+        if transport is None or sealer is None or transport.is_closing():
+            return
+        while self._paused_at is None:
+            plain = self.streams.take(PLAIN_BYTES_MAX)
+            if not plain:
+                break
+            transport.write(sealer.seal(plain))
+        self.streams.sent()
+        if self._finishing and not self.streams.queued:
+            self._farewell(Code.NORMAL)
 
     # what asyncio says
 
@@ -195,7 +217,7 @@ class Link(asyncio.BufferedProtocol):
         except Exception as error:  # our bug: asyncio would only log it; `Host.run` raises it
             self._owner.crash(error)
         self._owner.settle()
-        self._flush()
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the socket is closed."""
@@ -211,7 +233,7 @@ class Link(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on sending."""
         self._paused_at = None
-        self._flush()
+        self.flush()
 
     def tick(self, now: float) -> None:
         """Enforce every limit of time; called about twice a second."""
@@ -261,20 +283,6 @@ class Link(asyncio.BufferedProtocol):
     def _admit(self, peer: PeerId) -> None:
         self._owner.admit(self, peer)
         self.peer = peer
-
-    def _flush(self) -> None:
-        self._flushing = False
-        transport, sealer = self._transport, self._sealer
-        if transport is None or sealer is None or transport.is_closing():
-            return
-        while self._paused_at is None:
-            plain = self.streams.take(PLAIN_BYTES_MAX)
-            if not plain:
-                break
-            transport.write(sealer.seal(plain))
-        self.streams.sent()
-        if self._finishing and not self.streams.queued:
-            self._farewell(Code.NORMAL)
 
     def _farewell(self, code: int) -> None:
         """Say that we close, and stop sending. The socket is closed when the peer has closed its end, or soon after.

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable, UserFault
 from thalweg.network import identify, messages, services
-from thalweg.network.limits import Limits
+from thalweg.network.limits import MIB, Limits
 from thalweg.network.link import INBOX_BYTES, Link
 from thalweg.network.links import Links
 from thalweg.network.messages import MessageStream
@@ -69,6 +69,7 @@ class Switch:
         self.record = b""  # the same, signed
         self.links: Links[Link] = Links(credentials.identity.peer_id, limits)
         self.crash = crash
+        self.held = 0  # bytes received and not read, all links together
         self.inbox = memoryview(bytearray(INBOX_BYTES))
         self._agent = agent
         self._on_link_up = on_link_up
@@ -78,6 +79,7 @@ class Switch:
         self._changed = changed
         self._notices = Notices(crash)
         self._channels: dict[bytes, tuple[Link, MessageStream]] = {}  # by PeerId
+        self._written: set[Link] = set()  # since the last flush
         self._waiting: dict[PeerId, list[asyncio.Future[None]]] = {}  # for a link to come or go
         self._is_closing = False
         self._empty = asyncio.Event()  # no connection is left
@@ -102,6 +104,7 @@ class Switch:
         """Enforce what is limited in time."""
         for link in self.links.all():
             link.tick(now)
+        self._weigh_all()
         for service in self._services.values():
             service.tick(now)
         self.settle()
@@ -125,6 +128,13 @@ class Switch:
             link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait to be sent: the peer is too slow"))
         else:
             stream.send(message)
+            self._written.add(link)
+
+    def flush(self) -> None:
+        """Send the queued messages now."""
+        for link in self._written:
+            link.flush()
+        self._written.clear()
 
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer after what is queued was sent; what it still says is not heard."""
@@ -242,9 +252,38 @@ class Switch:
         if not self.links.all():
             self._empty.set()
 
+    def weigh(self, link: Link, size: int) -> None:
+        """Count bytes that links hold; where it is too much, drop the heaviest.
+
+        Raises:
+            Unavailable: LIMIT, `link` itself is the heaviest.
+        """
+        self.held += size
+        if size > 0 and self.held > self.limits.memory_bytes_max:
+            heaviest = max(self.links.all(), key=_weight)
+            if heaviest is link:
+                raise Unavailable(Reason.LIMIT, f"all links hold {self.held} bytes, this one most")
+            self._relieve(heaviest)
+
     def settle(self) -> None:
         """Make the node's calls that wait."""
         self._notices.settle()
+
+    def _weigh_all(self) -> None:
+        """Drop links that keep too much waiting, by themselves or together; what is sent is weighed here only."""
+        links = [link for link in self.links.all() if not link.is_closed]
+        for link in links:
+            if link.streams.queued > self.limits.send_bytes_max + MIB:  # `send` keeps to the limit itself
+                link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait: the peer is too slow"))
+        links = sorted((link for link in links if not link.is_closed), key=_weight)
+        total = sum(map(_weight, links))
+        while total > self.limits.memory_bytes_max:
+            heaviest = links.pop()
+            total -= _weight(heaviest)
+            self._relieve(heaviest)
+
+    def _relieve(self, heaviest: Link) -> None:
+        heaviest.drop(Unavailable(Reason.LIMIT, f"{_weight(heaviest)} bytes of it wait, and too many of all links"))
 
     async def _change(self, peer: PeerId) -> None:
         """Return when a link to a peer came or went."""
@@ -315,3 +354,7 @@ class Switch:
             link.drop(fault)
         except (Unavailable, TimeoutError) as error:
             _log.debug("%s did not identify itself: %s", link, error)
+
+
+def _weight(link: Link) -> int:
+    return link.streams.held + link.streams.queued

@@ -71,6 +71,8 @@ class Machine:
         self.disk.fuse.burn()
         self.sent.append((peer, decode(message, Message)))  # type: ignore[arg-type]
 
+    def flush(self) -> None: ...
+
     def disconnect(self, peer: bytes, reason: str) -> None:
         self.dropped.append(peer)
 

@@ -23,6 +23,7 @@ TOPIC: Final = "thalweg/nodes/1"
 LIFE_SECONDS: Final = 24 * 3600.0
 RENEW_SECONDS: Final = 20 * 60.0  # how often a node says that it is still there
 RENEW_SECONDS_MIN: Final = 5.0  # others ignore what comes sooner: a change of address is soon, a flood is not
+FRESH_SECONDS: Final = 10 * 60.0  # what is older is not passed on: an author has not a day's worth to say at once
 ADDRESSES_MAX: Final = 16
 ADDRESS_LETTERS_MAX: Final = 300
 WORDS_MAX: Final = 16  # features, roles
@@ -165,8 +166,11 @@ class Rules:
         if isinstance(author, Judgement):
             return author
         item = items.read(payload)
-        if item.expires_at > self._clock() + LIFE_SECONDS + items.CLOCK_SLACK_SECONDS:
+        age = self._clock() + LIFE_SECONDS - item.expires_at
+        if age < -items.CLOCK_SLACK_SECONDS:
             return Judgement(Verdict.IGNORE, Reason.NOT_YET, "an announcement from the future")
+        if age > FRESH_SECONDS + items.CLOCK_SLACK_SECONDS:
+            return Judgement(Verdict.IGNORE, Reason.EXPIRED, "an old announcement; who needs it asks for it")
         known = self._known(PeerId.of_key(author))
         if known is not None and item.expires_at < known + RENEW_SECONDS_MIN:
             return Judgement(Verdict.IGNORE, Reason.STALE_VERSION, "a newer announcement is known")
@@ -175,6 +179,7 @@ class Rules:
     def verify(self, payload: bytes) -> Judgement:
         """Check both signatures."""
         check(payload)
+        self._items.passed(payload)
         return ACCEPTED
 
 

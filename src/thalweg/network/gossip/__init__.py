@@ -10,10 +10,12 @@ from thalweg.network.gossip.events import (
     Event,
     Joined,
     Left,
+    More,
     Note,
     Published,
     Received,
     Recorded,
+    Resumed,
     Send,
     Subscribed,
     Unsubscribed,
@@ -25,6 +27,6 @@ from thalweg.network.gossip.validation import ACCEPTED, Judgement, Validator, Ve
 
 __all__ = [
     "ACCEPTED", "PROTOCOL", "Accused", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
-    "Judgement", "Left", "Note", "Parameters", "Published", "Received", "Recorded", "Send", "Shape", "State",
-    "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
+    "Judgement", "Left", "More", "Note", "Parameters", "Published", "Received", "Recorded", "Resumed", "Send", "Shape",
+    "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
 ]  # fmt: skip

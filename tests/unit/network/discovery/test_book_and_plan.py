@@ -6,7 +6,15 @@ import pytest
 from thalweg.errors import Reason, UserFault
 from thalweg.network.discovery.announcement import LIFE_SECONDS, Announcement, Node, announce, check
 from thalweg.network.discovery.book import ANCHORS_MAX, BANS_MAX, ENTRIES_MAX, PER_GROUP_MAX, PeerBook
-from thalweg.network.discovery.groups import group_of, is_public, may_be_told
+from thalweg.network.discovery.groups import (
+    Reach,
+    group_of,
+    is_public,
+    may_be_taken,
+    may_be_told,
+    reach_of,
+    worth_telling,
+)
 from thalweg.network.discovery.plan import DIALS_AT_ONCE, OUTBOUND, Linked, next_dials
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity, PeerId
@@ -51,6 +59,66 @@ def test_private_addresses_are_told_to_their_own_kind_only() -> None:
     assert [may_be_told(home, asker) for asker in ("127.0.0.1", "192.168.1.3", "8.8.4.4")] == [True, True, False]
     assert may_be_told(public, "8.8.4.4")
     assert not may_be_told(Multiaddr.of("0.0.0.0", 1), "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "reach"),
+    [
+        ("8.8.8.8", Reach.PUBLIC),
+        ("2606:4700::1111", Reach.PUBLIC),
+        ("127.0.0.1", Reach.LOOPBACK),
+        ("::1", Reach.LOOPBACK),
+        ("::ffff:127.0.0.1", Reach.LOOPBACK),
+        ("::ffff:10.0.0.1", Reach.PRIVATE),
+        ("::ffff:8.8.8.8", Reach.PUBLIC),
+        ("192.168.0.1", Reach.PRIVATE),
+        ("100.64.0.1", Reach.PRIVATE),
+        ("169.254.1.1", Reach.PRIVATE),
+        ("fe80::1%eth0", Reach.PRIVATE),
+        ("fd00::1", Reach.PRIVATE),
+        ("0.0.0.0", Reach.NOWHERE),
+        ("::", Reach.NOWHERE),
+        ("224.0.0.1", Reach.NOWHERE),
+        ("255.255.255.255", Reach.NOWHERE),
+        ("240.0.0.1", Reach.NOWHERE),
+        ("2002:7f00:1::1", Reach.NOWHERE),  # 6to4 of 127.0.0.1
+        ("64:ff9b::7f00:1", Reach.NOWHERE),  # NAT64 of 127.0.0.1
+        ("example.org", Reach.NOWHERE),
+        ("", Reach.NOWHERE),
+    ],
+)
+def test_addresses_are_reached_from_where_they_are_whatever_their_form(host: str, reach: Reach) -> None:
+    assert reach_of(host) is reach
+
+
+def test_a_stranger_may_name_public_addresses_and_high_ports_only() -> None:
+    def taken(text: str, source: str = "8.8.4.4", own: str = "/ip4/192.168.1.9/tcp/4001") -> bool:
+        return may_be_taken(Multiaddr.parse(text), source, [Multiaddr.parse(own)])
+
+    relay = f"/p2p/{OWN.peer_id}/p2p-circuit"
+    assert taken("/ip4/8.8.8.8/tcp/4001")
+    assert taken("/ip4/8.8.8.8/tcp/443")
+    assert taken("/ip4/8.8.8.8/tcp/4001" + relay)
+    assert not taken("/ip4/8.8.8.8/tcp/25")
+    assert not taken("/ip4/127.0.0.1/tcp/4001")
+    assert not taken("/ip4/127.0.0.1/tcp/4001" + relay)
+    assert not taken("/ip4/192.168.1.1/tcp/8080")
+    assert not taken("/ip4/0.0.0.0/tcp/4001")
+    assert not taken("/ip6/::ffff:192.168.1.1/tcp/4001")
+    assert not taken("/dns/victim.example/tcp/4001")
+    assert taken("/ip4/192.168.1.1/tcp/8080", source="192.168.1.2")  # of the same network
+    assert taken("/ip4/127.0.0.1/tcp/4001", source="127.0.0.1", own="/ip4/127.0.0.1/tcp/4002")
+    assert not taken("/ip4/127.0.0.1/tcp/4001", source="192.168.1.2")
+    assert not taken("/ip4/192.168.1.1/tcp/8080", source="192.168.1.2", own="/ip4/8.8.8.8/tcp/4001")
+
+
+def test_of_our_own_addresses_those_are_announced_that_lead_somewhere() -> None:
+    nowhere, loopback, home, public = (
+        Multiaddr.of(host, 4001) for host in ("0.0.0.0", "127.0.0.1", "192.168.1.2", "8.8.8.8")
+    )
+    assert worth_telling((nowhere,)) == ()
+    assert worth_telling((nowhere, loopback, home)) == (loopback, home)
+    assert worth_telling((nowhere, loopback, home, public)) == (public,)
 
 
 def test_the_announcement_that_expires_later_counts_whatever_the_order() -> None:
