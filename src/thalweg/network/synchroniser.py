@@ -15,6 +15,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Final
 
 from thalweg.errors import PeerFault, Reason, Unavailable
@@ -240,6 +241,8 @@ class Synchroniser:
                 raise PeerFault(judged.reason or Reason.MALFORMED, f"an item in {topic}: {judged.detail}")
             if judged.verdict is Verdict.ACCEPT:
                 self._put(kept, payload)
+            else:
+                kept.shelf.refuse(sha256(payload).digest())
             if self._now() >= until:
                 await asyncio.sleep(0)
                 until = self._now() + WORK_SECONDS

@@ -25,6 +25,11 @@ def items(count: int) -> list[bytes]:
     return [sign(AUTHORS[number % 4], TOPIC, b"%d" % number, until_when + number) for number in range(count)]
 
 
+def forge(payload: bytes) -> bytes:
+    """Return an item whose signature is wrong from its first byte on."""
+    return payload[:-64] + bytes((payload[-64] ^ 1,)) + payload[-63:]
+
+
 class Trader(Party):
     """A host that keeps a topic."""
 
@@ -96,7 +101,7 @@ def test_a_peer_that_serves_a_forged_item_is_cut_off_and_the_item_is_not_kept() 
     async def scenario() -> None:
         victim, liar, honest = Trader("victim"), Trader("liar"), Trader("honest")
         everything = items(400)
-        forged = everything[7][:-1] + bytes((everything[7][-1] ^ 1,))
+        forged = forge(everything[7])
         async with trading(victim, liar, honest):
             liar.fill([*everything, forged])
             honest.fill(everything)
@@ -111,7 +116,7 @@ def test_a_peer_that_serves_a_forged_item_is_cut_off_and_the_item_is_not_kept() 
 def test_a_forged_gift_is_refused_and_its_giver_cut_off() -> None:
     async def scenario() -> None:
         victim, liar = Trader("victim"), Trader("liar")
-        forged = items(1)[0][:-1] + b"\0"
+        forged = forge(items(1)[0])
         async with trading(victim, liar):
             liar.fill([forged])
             await liar.synchroniser.meet([victim.id])
@@ -165,6 +170,22 @@ def test_a_peer_that_denies_what_it_was_given_is_found_out() -> None:
             assert victim.synchroniser.counts["withheld"] == 0
             await victim.synchroniser.meet([liar.id])
             assert victim.synchroniser.counts["withheld"] == 30
+
+    asyncio.run(scenario())
+
+
+def test_what_is_ignored_is_not_asked_for_again() -> None:
+    async def scenario() -> None:
+        one, two = Trader("one"), Trader("two")
+        late = sign(AUTHORS[0], TOPIC, b"late", time.time() + 30 * 86_400)
+        async with trading(one, two):
+            two.fill([late])
+            await one.synchroniser.meet([two.id])
+            assert one.synchroniser.counts["items_got"] == 1
+            assert len(one.shelf) == 0
+            one.synchroniser._kept[TOPIC].waits_until.clear()
+            await one.synchroniser.meet([two.id])
+            assert one.synchroniser.counts["items_got"] == 1
 
     asyncio.run(scenario())
 

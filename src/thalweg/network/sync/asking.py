@@ -111,7 +111,7 @@ def _by_list(shelf: Shelf, topic: str, since: int, salt: bytes) -> Session:
     named = shelf.short_ids(salt)
     living = {key[1] for key in shelf.index.keys[shelf.index.find((since, b"")) :]}
     ours = {item_id for short, item_id in named.items() if item_id in living and short not in theirs}
-    yield from _fetch(shelf, topic, sorted(theirs - named.keys()), salt, outcome)
+    yield from _fetch(shelf, topic, sorted(theirs - named.keys() - shelf.refused(salt)), salt, outcome)
     yield from _give(shelf, topic, ours, outcome)
     return outcome
 

@@ -132,19 +132,27 @@ class Shelf:
             self._shortened = salt, self.index, {short_id(salt, key[1]): key[1] for key in self.index.keys}
         return self._shortened[2]
 
+    def refused(self, salt: bytes) -> set[bytes]:
+        """Return the short forms of what is not to be asked for."""
+        return {short_id(salt, item_id) for item_id in self._refused}
+
+    def refuse(self, item_id: bytes) -> None:
+        """Do not ask for an item again for a while."""
+        self._refused[item_id] = None
+        if len(self._refused) > REFUSED_MAX:
+            self._refused.popitem(last=False)
+
     # dropping
+
+    def _refuse(self, key: Key) -> None:
+        self._drop(key)
+        self.refuse(key[1])
 
     def _first(self) -> Key:
         """Return the key that expires first."""
         while self._queue[0][1] not in self._payloads:
             heapq.heappop(self._queue)
         return self._queue[0]
-
-    def _refuse(self, key: Key) -> None:
-        self._drop(key)
-        self._refused[key[1]] = None
-        if len(self._refused) > REFUSED_MAX:
-            self._refused.popitem(last=False)
 
     def _drop(self, key: Key) -> None:
         _, payload = self._payloads.pop(key[1])
