@@ -51,7 +51,7 @@ def _marked(
 
 def _speak(scene: Scene, tick: int, expiry: int) -> Smile:
     """Have the oracle's mark registered; return its smile of an expiry."""
-    scene.evm.travel(max(tick, scene.evm.now() + 1))
+    scene.evm.travel(tick)
     report = Mark(FEED, UnixSeconds(tick), Price(INDEX), slices=_surface(tick))
     scene.evm.send(scene.marking(report))
     smile = smile_at(report, UnixSeconds(expiry))
@@ -118,8 +118,8 @@ def test_the_tick_is_computed_and_nobody_chooses_it(scene: Scene) -> None:
     expiry = scene.evm.now() + 20 * 86_400
     channel, state, tick = _marked(scene, [position(1, option(scene.oracle, 60_000, expiry), 0.01)])
 
+    scene.evm.travel(tick + 3 * GRID_S)
     for other in (tick - GRID_S, tick + GRID_S, tick + 2 * GRID_S):
-        scene.evm.travel(max(other, scene.evm.now() + 1))
         scene.mark(other, INDEX, _surface(other))
         assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
 
@@ -305,7 +305,7 @@ def test_a_live_delivery_is_paid_for_out_of_its_own_escrow(scene: Scene, payoff:
     expiry = scene.evm.now() + 20 * 86_400
     channel, state, instrument, gold = _physical(scene, payoff, expiry, close_out=CloseOut.MARK)
     tick = -(-channel.deadline // GRID_S) * GRID_S
-    scene.evm.travel(max(tick, scene.evm.now() + 1))
+    scene.evm.travel(tick)
     report = Mark(FEED, UnixSeconds(tick), Price(forward * SCALE), slices=(flat(expiry, 4 * 10**6, forward),))
     scene.evm.send(scene.marking(report))
     smile = smile_at(report, UnixSeconds(expiry))
