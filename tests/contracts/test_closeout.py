@@ -51,7 +51,7 @@ def _marked(
 
 def _speak(scene: Scene, tick: int, expiry: int) -> Smile:
     """Have the oracle's mark registered; return its smile of an expiry."""
-    scene.evm.travel(max(tick, scene.evm.now()))
+    scene.evm.travel(max(tick, scene.evm.now() + 1))
     report = Mark(FEED, UnixSeconds(tick), Price(INDEX), slices=_surface(tick))
     scene.evm.send(scene.marking(report))
     smile = smile_at(report, UnixSeconds(expiry))
@@ -305,7 +305,7 @@ def test_a_live_delivery_is_paid_for_out_of_its_own_escrow(scene: Scene, payoff:
     expiry = scene.evm.now() + 20 * 86_400
     channel, state, instrument, gold = _physical(scene, payoff, expiry, close_out=CloseOut.MARK)
     tick = -(-channel.deadline // GRID_S) * GRID_S
-    scene.evm.travel(max(tick, scene.evm.now()))
+    scene.evm.travel(max(tick, scene.evm.now() + 1))
     report = Mark(FEED, UnixSeconds(tick), Price(forward * SCALE), slices=(flat(expiry, 4 * 10**6, forward),))
     scene.evm.send(scene.marking(report))
     smile = smile_at(report, UnixSeconds(expiry))
