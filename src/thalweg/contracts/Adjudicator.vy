@@ -126,7 +126,7 @@ def open(
     @param amounts What each cell is funded with. Native coin comes with the call.
     @param payers Who pays for each participant.
     @param deadline The last second at which this may happen.
-    @param signed Each payer's signature over Open.
+    @param signed Each payer's signature over Open; a contract that pays may have agreed by EIP-1271.
     @param pulls How each cell's tokens may be taken; empty where all gave allowances.
     """
     self._check_terms(terms)
@@ -138,7 +138,10 @@ def open(
     channel: bytes32 = eip712._digest(messages._terms(terms))
     refusals._unless_phase(ledger.funding[channel] == 0)
     digest: bytes32 = eip712._digest(messages._open(channel, amounts, payers, deadline))
-    self._check_signed(digest, payers, signed)
+    is_agreed: bool = len(signed) == len(payers)
+    for seat: uint256 in range(len(payers), bound=messages.PARTICIPANTS_MAX):
+        is_agreed = is_agreed and signatures._agreed_by(digest, signed[seat], payers[seat])
+    refusals._unless_signed(is_agreed)
     totals: DynArray[uint256, messages.CELLS_MAX] = []
     for amount: uint256 in amounts:
         totals.append(amount << 128)
