@@ -24,6 +24,7 @@ from thalweg.pricing.jets import Number, exp, log, normal_cdf, sqrt, total, valu
 from thalweg.pricing.quadrature import legendre
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 FIXINGS_MAX: Final = 4096
@@ -152,31 +153,39 @@ def _curran(
     import numpy as np
 
     count = value_of(times).shape[0]
-    forwards = spot * exp(carry * times)
-    struck = _remaining(strike, count, seen, seen_average)
-    spread = _with_geometric(times, volatility, count)
-    sure = struck <= 0.0
-    target = where(sure, value_of(total(forwards)) / count, struck)
-    y = _root(forwards, spread, target, count)
-    sign = np.where(is_call, 1.0, -1.0)
-    own = total(forwards * normal_cdf(sign * (spread - y))) / count
-    option = sign * (own - target * normal_cdf(-1.0 * sign * y))
-    mean = total(forwards) / count
-    return (count / (seen + count)) * where(sure, where(is_call, mean - struck, 0.0 * mean), option)
+    struck, weights = _remaining(strike, count, seen, seen_average), np.full((count, 1), 1.0 / count)
+    return (count / (seen + count)) * conditioned(
+        is_call, spot * exp(carry * times), struck, times, volatility, weights
+    )
 
 
-def _with_geometric(times: Number, volatility: Number, count: int) -> Number:
-    """Return each fixing's covariance with ln G over G's deviation."""
+def conditioned(
+    is_call: Any, forwards: Number, strike: Any, times: Number, volatility: Number, weights: "NDArray[np.float64]"
+) -> Number:
+    """Return the undiscounted option on the sum of weights times prices at `times`, by Curran's bound.
+
+    `forwards` and `times` (rising) have fixings along their first axis; `weights`, too, add up to one.
+    """
     import numpy as np
 
-    # cov(W_i, mean of W_j) = (sum of t_j for j <= i, and t_i for the others) / count, times rising
-    ranks = np.arange(count)[:, None]
-    before = _running(times)
-    shared = (before + times * (count - 1.0 - ranks)) * (1.0 / count)
-    variance = total(shared) / count
+    mean = total(forwards * weights)
+    sure = strike <= 0.0
+    target = where(sure, value_of(mean), strike)
+    spread = _with_geometric(times, volatility, weights)
+    y = _root(forwards, spread, target, weights)
+    sign = np.where(is_call, 1.0, -1.0)
+    own = total(forwards * weights * normal_cdf(sign * (spread - y)))
+    option = sign * (own - target * normal_cdf(-1.0 * sign * y))
+    return where(sure, where(is_call, mean - strike, 0.0 * mean), option)
+
+
+def _with_geometric(times: Number, volatility: Number, weights: Any) -> Number:
+    """Return each fixing's covariance with ln G, G being the geometric average, over G's deviation."""
+    # cov(W_i, sum of w_j W_j) = sum of w_j t_j for j <= i, and t_i times the weight of the others; times rise
+    shared = _running(times * weights) + times * (1.0 - weights.cumsum(axis=0))
+    variance = total(shared * weights)
     floor = where(value_of(variance) > 1e-30, variance, 0.0 * variance + 1e-30)
-    root = sqrt(floor)
-    return volatility * shared / root
+    return volatility * shared / sqrt(floor)
 
 
 def _running(x: Number) -> Number:
@@ -185,28 +194,27 @@ def _running(x: Number) -> Number:
     return Jet(x.algebra, x.parts.cumsum(axis=1)) if isinstance(x, Jet) else x.cumsum(axis=0)
 
 
-def _root(forwards: Number, spread: Number, target: Any, count: int) -> Number:
-    """Return y where the mean of F_i e^(a_i y - a_i^2/2), E[A] given ln G at y deviations, is the target."""
+def _root(forwards: Number, spread: Number, target: Any, weights: Any) -> Number:
+    """Return y where E[A] given ln G at y deviations, the mean of F_i e^(a_i y - a_i^2/2), is the target."""
     import numpy as np
 
-    plain, a = value_of(forwards), value_of(spread)
+    plain, a = value_of(forwards) * weights, value_of(spread)
     y = np.zeros(np.broadcast_shapes(plain.shape[1:], a.shape[1:], np.shape(target)))
     for _ in range(_STEPS_MAX):
         parts = plain * np.exp(a * y - 0.5 * a * a)
-        mean, slope = parts.mean(axis=0), (a * parts).mean(axis=0)
+        mean, slope = parts.sum(axis=0), (a * parts).sum(axis=0)
         # Newton's method on the logarithm, which is nearly linear in y
         step = np.clip(np.log(target / mean) * mean / np.maximum(slope, 1e-300), -5.0, 5.0)
         y = y + step
         if np.all(np.abs(step) < 1e-13 * (1.0 + np.abs(y))):
             break
     y = np.clip(y, -37.0, 37.0)
+    firm = (a * plain * np.exp(a * y - 0.5 * a * a)).sum(axis=0) > 1e-250
     result: Number = y + 0.0 * total(forwards)
-    for _ in range(2):  # each step makes one or two more derivatives exact
-        parts = forwards * exp(spread * result - 0.5 * spread * spread)
-        slope = (a * plain * np.exp(a * y - 0.5 * a * a)).mean(axis=0)
-        miss = total(parts) / count - target
-        full = total(spread * parts) / count
-        result = result - miss / where(slope > 1e-250, full, 1.0 + 0.0 * full)
+    for _ in range(2):  # each step makes more derivatives exact: the first, then all three
+        parts = forwards * weights * exp(spread * result - 0.5 * spread * spread)
+        full = total(spread * parts)
+        result = result - (total(parts) - target) / where(firm, full, 1.0 + 0.0 * full)
     return result
 
 
