@@ -27,17 +27,24 @@ def word(value: int | bytes) -> bytes:
     Raises:
         RuleBroken: OVERFLOW, for an integer of more than 256 bits.
     """
-    if isinstance(value, int):
-        try:
-            return value.to_bytes(32, signed=value < 0)
-        except OverflowError as error:
-            raise RuleBroken(Reason.OVERFLOW, "a number has more than 256 bits") from error
-    return value.rjust(32, b"\0")
+    return words((value,))
 
 
 def words(values: Iterable[int | bytes]) -> bytes:
-    """Return the concatenation of the words of `values`."""
-    return b"".join(map(word, values))
+    """Return the concatenation of the words of `values`.
+
+    Raises:
+        RuleBroken: OVERFLOW, for an integer of more than 256 bits.
+    """
+    try:
+        return b"".join(
+            [
+                value.to_bytes(32, signed=value < 0) if isinstance(value, int) else value.rjust(32, b"\0")
+                for value in values
+            ]
+        )
+    except OverflowError as error:
+        raise RuleBroken(Reason.OVERFLOW, "a number has more than 256 bits") from error
 
 
 def array_hash(values: Iterable[int | bytes]) -> Hash:

@@ -21,6 +21,7 @@ from thalweg.channel.hashes import (
     deposit_digest,
     leaf,
     open_digest,
+    opening_nonce,
     resume_digest,
     state_digest,
 )
@@ -43,7 +44,7 @@ from thalweg.channel.sheet import ChannelState, Holding
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.codec import Domain, digest, words
 from thalweg.crypto import keccak, sign
-from thalweg.instruments.report import Mark, Settlement, Slice, oracle_domain, report_digest
+from thalweg.instruments.report import GRID_S, Mark, Settlement, Slice, oracle_domain, report_digest
 from thalweg.units import (
     VERSION_FINAL,
     ZERO_HASH,
@@ -65,10 +66,6 @@ CHALLENGE_S: Final = 3600
 _PULL_AUTHORIZATION: Final = 2
 SALT: Final = Hash(keccak(b"salt"))
 SECRET: Final = b"a secret the participants share"
-SLICES: Final = (
-    Slice(UnixSeconds(1), Price(6 * 10**12), -5, 4, -3, -2, 1),
-    Slice(UnixSeconds(2), Price(6 * 10**12), 5, 4, 3, 2, 1),
-)
 ORACLES: Final = tuple(account(f"oracle {index}") for index in range(4))
 
 
@@ -162,23 +159,26 @@ class Scene:
         """Have the oracle speak."""
         self.evm.send(encode(self.register(time, price, is_void=is_void), self.adjudicator))
 
-    def mark(self, time: int, price: int, *, is_void: bool = False) -> None:
+    def mark(self, time: int, price: int, slices: tuple[Slice, ...] = (), *, is_void: bool = False) -> Receipt:
         """Have the oracle's mark of a tick registered."""
-        report = Mark(FEED, UnixSeconds(time), Price(price), is_void, SLICES)
+        return self.evm.send(self.marking(Mark(FEED, UnixSeconds(time), Price(price), is_void, slices)))
+
+    def marking(self, report: Mark, signers: Sequence[int] = (0, 2, 3)) -> Invocation:
+        """Return the registration of a mark signed by these signers."""
         message = report_digest(oracle_domain(self.evm.chain_id, self.oracle).separator(), report)
-        signatures = [sign(ORACLES[index].key, message) for index in (0, 2, 3)]
-        self.evm.tell(
-            self.oracle,
-            QUORUM_ORACLE,
-            "register_mark",
-            FEED,
-            time,
-            price,
-            is_void,
-            [msgspec.structs.astuple(one) for one in SLICES],
-            (0, 2, 3),
+        signatures = [sign(ORACLES[index].key, message) for index in signers]
+        entry = entries(QUORUM_ORACLE)["register_mark"]
+        arguments = (
+            report.feed, report.time, report.price, report.is_void,
+            [msgspec.structs.astuple(one) for one in report.slices], signers,
             [(signature[:32], signature[32:]) for signature in signatures],
-        )
+        )  # fmt: skip
+        return Invocation(self.oracle, entry.selector + codec.encode(entry.inputs, arguments))
+
+    def tick(self) -> int:
+        """Return the newest tick of the one-minute grid."""
+        now = self.evm.now()
+        return now - now % GRID_S
 
     def terms(self, people: Sequence[Account], **changes: Any) -> Terms:
         """Return terms nobody used before."""
@@ -193,7 +193,7 @@ class Scene:
             exit_spread=0,
             oracle=self.oracle,
             risk_params_hash=Hash(keccak(b"risk parameters")),
-            nonce=self.nonce,
+            nonce=opening_nonce(self.nonce, tuple(one.address for one in people)),
         )
         return msgspec.structs.replace(terms, **changes)
 

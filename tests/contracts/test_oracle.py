@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 from tests.contracts.evm import Reverted, account
-from tests.contracts.scene import FEED, ORACLES, SLICES, Scene
+from tests.contracts.scene import FEED, ORACLES, Scene
 
 from thalweg.chain.artefacts import QUORUM_ORACLE
 from thalweg.chain.calls import encode
@@ -117,16 +117,6 @@ def test_a_price_beyond_the_scale_is_refused(scene: Scene) -> None:
     assert _refusal(scene, scene.register(time, 2**63)) == "oracle: bad oracle report"
     scene.speak(time, 2**63 - 1)
     assert _settlement(scene, time)[2] == 2**63 - 1
-
-
-def test_a_mark_is_another_kind_of_report(scene: Scene) -> None:
-    time = scene.evm.now()
-
-    scene.mark(time, PRICE)
-
-    assert scene.evm.ask(scene.oracle, QUORUM_ORACLE, "mark", FEED, time) == (True, False, PRICE)
-    assert _settlement(scene, time) == (False, False, 0)
-    assert len(SLICES) == 2
 
 
 def test_signers_and_threshold_can_be_read(scene: Scene) -> None:

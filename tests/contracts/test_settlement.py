@@ -257,7 +257,7 @@ def test_a_void_report_moves_on_to_the_next_grid_point(scene: Scene) -> None:
 
 def test_where_the_oracle_stays_silent_the_co_signed_tick_settles_after_a_week(scene: Scene) -> None:
     channel = scene.opened()
-    expiry, tick = scene.evm.now() + 100, scene.evm.now()
+    expiry, tick = scene.evm.now() + 100, scene.tick()
     state = _disputed(channel, (position(1, option(scene.oracle, 60_000, expiry), 0.1),), mark_time=tick)
     scene.mark(tick, 60_200 * SCALE)
 
@@ -271,7 +271,7 @@ def test_where_the_oracle_stays_silent_the_co_signed_tick_settles_after_a_week(s
 
 def test_a_tick_nobody_signed_settles_nothing(scene: Scene) -> None:
     channel = scene.opened()
-    expiry, tick = scene.evm.now() + 100, scene.evm.now()
+    expiry, tick = scene.evm.now() + 100, scene.tick()
     state = _disputed(channel, (position(1, option(scene.oracle, 60_000, expiry), 0.1),), mark_time=tick)
     scene.mark(tick, 0, is_void=True)
     scene.mark(tick - 60, 60_200 * SCALE)

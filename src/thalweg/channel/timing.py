@@ -25,17 +25,27 @@ def alarm(channel: Channel) -> UnixSeconds:
         first = dispute.deadline + 1
         times += [first, first + GRACE_S]
     elif at != Phase.OPENING and channel.leaving != Leaving.ALONE:
-        times += [entry.answer_by for entry in channel.offered]
-        times += [entry.answer_by + channel.policy.challenge_s for entry in channel.offered]
-        times += [since + _patience(channel) for since in _priced(channel)]
-        if channel.leaving == Leaving.TOGETHER and not is_final(channel.agreed):
-            times.append(channel.leave_by)
+        times += _answers_due(channel)
     if is_final(channel.agreed):
         times.append(channel.leave_by + GRACE_S)
-    times += [operation.valid_until + 1 for operation in channel.queue[:1]]
-    times += [offer.valid_until + 1 for offer in channel.offers[:1]]
+    if channel.queue:
+        times.append(channel.queue[0].valid_until + 1)
+    if channel.offers:
+        times.append(channel.offers[0].valid_until + 1)
     looked = channel.looked
     return UnixSeconds(min([time for time in times if time > looked], default=0))
+
+
+def _answers_due(channel: Channel) -> list[int]:
+    """Return when the others must have answered what was offered, settled what is priced, signed what closes."""
+    times: list[int] = []
+    for entry in channel.offered:
+        times += (entry.answer_by, entry.answer_by + channel.policy.challenge_s)
+    if channel.reports:
+        times += [since + _patience(channel) for since in _priced(channel)]
+    if channel.leaving == Leaving.TOGETHER and not is_final(channel.agreed):
+        times.append(channel.leave_by)
+    return times
 
 
 def _patience(channel: Channel) -> int:
@@ -44,7 +54,7 @@ def _patience(channel: Channel) -> int:
 
 def _priced(channel: Channel) -> list[UnixSeconds]:
     """Return since when I have known the prices that positions settle at."""
-    return [known[-1].since for known in reports.due(channel, channel.agreed.sheet)] if channel.reports else []
+    return [known[-1].since for known in reports.due(channel, channel.agreed.sheet)]
 
 
 def on_timer(channel: Channel, now: UnixSeconds) -> Step:

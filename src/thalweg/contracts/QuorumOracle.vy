@@ -16,6 +16,8 @@
 import IOracle
 import eip712
 import signatures
+import surface
+import svi
 
 
 # -- module state ------------------------------------------------------------------------------------------------------
@@ -30,11 +32,12 @@ exports: eip712.eip712Domain
 # -- constants ---------------------------------------------------------------------------------------------------------
 
 SIGNERS_MAX: constant(uint256) = 16
-SLICES_MAX: constant(uint256) = 32
 
+_GRID_S: constant(uint64) = 60  # of marks
 _KNOWN: constant(uint256) = 1 << 255
 _VOID: constant(uint256) = 1 << 254
 _PRICE_MAX: constant(uint256) = (1 << 63) - 1
+_STORED_AT: constant(uint256) = 64  # where a report's word has the address of its surface
 
 _SETTLEMENT_TYPE: constant(bytes32) = keccak256("Settlement(bytes32 feed,uint64 time,uint256 price,bool isVoid)")
 _SLICE_TYPE: constant(bytes32) = keccak256(
@@ -53,21 +56,22 @@ _THRESHOLD: immutable(uint256)
 
 # -- storage -----------------------------------------------------------------------------------------------------------
 
-# @dev Kind of report (its type hash) to feed to time to the report: known (1 bit) | void (1 bit) | price.
+# @dev Kind of report (its type hash) to feed to time to the report: known (1 bit) | void (1) | address of the surface,
+#      as the code of which it is stored (160, from bit 64) | price (63).
 _reports: HashMap[bytes32, HashMap[bytes32, HashMap[uint64, uint256]]]
+
+# @dev Signer to whether he was proven to have signed two different reports of one point.
+is_liar: public(HashMap[address, bool])
 
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
-# One expiry of a mark: forward and raw SVI parameters, scaled by 1e8 each.
-struct Slice:
-    expiry: uint64
-    forward: uint256
-    a: int256
-    b: uint256
-    rho: int256
-    m: int256
-    sigma: uint256
+# What a signer said of a point: for a mark with the hash of its surface, for a settlement with zero.
+struct Said:
+    price: uint256
+    is_void: bool
+    surface_hash: bytes32
+    signature: signatures.Signature
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -78,6 +82,14 @@ event Registered:
     is_mark: bool
     is_void: bool
     price: uint256
+
+event Equivocated:
+    signer: indexed(address)
+    feed: indexed(bytes32)
+    time: indexed(uint64)
+    is_mark: bool
+    first: Said
+    second: Said
 
 
 # -- construction ------------------------------------------------------------------------------------------------------
@@ -120,9 +132,9 @@ def register(
     @param signers Indices of those who signed, strictly increasing.
     @param signed Their signatures over Settlement.
     """
-    digest: bytes32 = eip712._digest(keccak256(abi_encode(_SETTLEMENT_TYPE, feed, time, price, is_void)))
-    self._check_quorum(digest, signers, signed)
-    self._register(_SETTLEMENT_TYPE, feed, time, price, is_void)
+    self._check_quorum(self._settlement_digest(feed, time, price, is_void), signers, signed)
+    self._check_value(time, price, is_void)
+    self._register(_SETTLEMENT_TYPE, feed, time, price, is_void, b"")
 
 
 @external
@@ -131,27 +143,65 @@ def register_mark(
     time: uint64,
     price: uint256,
     is_void: bool,
-    slices: DynArray[Slice, SLICES_MAX],
+    slices: DynArray[surface.Slice, surface.SLICES_MAX],
     signers: DynArray[uint8, SIGNERS_MAX],
     signed: DynArray[signatures.Signature, SIGNERS_MAX],
 ):
     """
-    @notice Register a mark: the index at a tick, and the surface on it.
+    @notice Register a mark: the index at a tick of the one-minute grid, and the surface on it. A surface that does not
+            hold together counts as a void, whoever signed it.
     @param feed The underlying.
     @param time The tick.
     @param price The index, scaled by 1e8; zero in a void.
-    @param is_void Whether the signers say that there is no price.
-    @param slices The surface.
+    @param is_void Whether the signers say that there is none.
+    @param slices The surface; none in a void.
     @param signers Indices of those who signed, strictly increasing.
     @param signed Their signatures over Mark.
     """
-    hashes: DynArray[bytes32, SLICES_MAX] = []
-    for one: Slice in slices:
+    hashes: DynArray[bytes32, surface.SLICES_MAX] = []
+    for one: surface.Slice in slices:
         hashes.append(keccak256(abi_encode(_SLICE_TYPE, one)))
-    surface: bytes32 = keccak256(slice(abi_encode(hashes, ensure_tuple=False), 32, 32 * len(hashes)))
-    digest: bytes32 = eip712._digest(keccak256(abi_encode(_MARK_TYPE, feed, time, price, is_void, surface)))
-    self._check_quorum(digest, signers, signed)
-    self._register(_MARK_TYPE, feed, time, price, is_void)
+    surface_hash: bytes32 = keccak256(slice(abi_encode(hashes, ensure_tuple=False), 32, 32 * len(hashes)))
+    self._check_quorum(self._mark_digest(feed, time, price, is_void, surface_hash), signers, signed)
+    self._check_value(time, price, is_void)
+    assert time % _GRID_S == 0 and (len(slices) == 0 or not is_void), "oracle: bad oracle report"
+    if is_void or not surface._is_valid(slices, time):
+        self._register(_MARK_TYPE, feed, time, 0, True, b"")
+    elif len(slices) == 0:
+        self._register(_MARK_TYPE, feed, time, price, False, b"")
+    else:
+        self._register(_MARK_TYPE, feed, time, price, False, surface._packed(slices))
+
+
+@external
+def prove_equivocation(feed: bytes32, time: uint64, is_mark: bool, signer: uint8, first: Said, second: Said):
+    """
+    @notice Prove that a signer signed two different reports of one point. What a quorum registered stays: else one
+            signer could take back any report.
+    @param feed The underlying of both.
+    @param time The expiry or tick of both.
+    @param is_mark Whether they are marks or settlements.
+    @param signer The signer's index.
+    @param first One of the two, with its signature.
+    @param second The other.
+    """
+    digests: bytes32[2] = empty(bytes32[2])
+    if is_mark:
+        digests = [
+            self._mark_digest(feed, time, first.price, first.is_void, first.surface_hash),
+            self._mark_digest(feed, time, second.price, second.is_void, second.surface_hash),
+        ]
+    else:
+        digests = [
+            self._settlement_digest(feed, time, first.price, first.is_void),
+            self._settlement_digest(feed, time, second.price, second.is_void),
+        ]
+    assert digests[0] != digests[1] and convert(signer, uint256) < len(_SIGNERS), "oracle: malformed"
+    who: address = _SIGNERS[signer]
+    assert signatures._signed_by(digests[0], first.signature, who), "oracle: wrong signer"
+    assert signatures._signed_by(digests[1], second.signature, who), "oracle: wrong signer"
+    self.is_liar[who] = True
+    log Equivocated(signer=who, feed=feed, time=time, is_mark=is_mark, first=first, second=second)
 
 
 @external
@@ -170,6 +220,20 @@ def mark(feed: bytes32, time: uint64) -> (bool, bool, uint256):
     @notice Return the index at a tick: is it known, is it void, the price scaled by 1e8.
     """
     return self._told(_MARK_TYPE, feed, time)
+
+
+@external
+@view
+def smile(feed: bytes32, time: uint64, expiry: uint64) -> (bool, bool, svi.Smile):
+    """
+    @notice Return what the mark at a tick says about an expiry after it: is it known, is it void, forward and smile. A
+            mark without a surface is void here.
+    """
+    report: uint256 = self._reports[_MARK_TYPE][feed][time]
+    stored: address = convert((report >> _STORED_AT) & convert(max_value(uint160), uint256), address)
+    if report == 0 or stored == empty(address) or expiry <= time:
+        return (report != 0, report != 0, empty(svi.Smile))
+    return (True, False, surface._smile(stored, time, expiry))
 
 
 @external
@@ -210,21 +274,53 @@ def _check_quorum(
 
 
 @internal
-def _register(kind: bytes32, feed: bytes32, time: uint64, price: uint256, is_void: bool):
+@view
+def _check_value(time: uint64, price: uint256, is_void: bool):
+    assert block.timestamp >= convert(time, uint256), "oracle: not yet"
+    assert price <= _PRICE_MAX and (price == 0 or not is_void), "oracle: bad oracle report"
+
+
+@internal
+def _register(
+    kind: bytes32,
+    feed: bytes32,
+    time: uint64,
+    price: uint256,
+    is_void: bool,
+    packed: Bytes[surface.PACKED_MAX],
+):
     """
     @dev The same report again changes nothing, so that two who send it at once do not trip each other.
     """
-    assert block.timestamp >= convert(time, uint256), "oracle: not yet"
-    assert price <= _PRICE_MAX and (price == 0 or not is_void), "oracle: bad oracle report"
     report: uint256 = _KNOWN | price
     if is_void:
         report |= _VOID
     before: uint256 = self._reports[kind][feed][time]
     if before == 0:
+        if len(packed) != 0:
+            report |= convert(surface._store(packed), uint256) << _STORED_AT
         self._reports[kind][feed][time] = report
         log Registered(feed=feed, time=time, is_mark=kind == _MARK_TYPE, is_void=is_void, price=price)
+        return
+    stored: address = convert((before >> _STORED_AT) & convert(max_value(uint160), uint256), address)
+    is_same: bool = before & ~(convert(max_value(uint160), uint256) << _STORED_AT) == report
+    if len(packed) != 0:
+        is_same = is_same and stored.codehash == keccak256(packed)
     else:
-        assert before == report, "oracle: exists already"
+        is_same = is_same and stored == empty(address)
+    assert is_same, "oracle: exists already"
+
+
+@internal
+@view
+def _settlement_digest(feed: bytes32, time: uint64, price: uint256, is_void: bool) -> bytes32:
+    return eip712._digest(keccak256(abi_encode(_SETTLEMENT_TYPE, feed, time, price, is_void)))
+
+
+@internal
+@view
+def _mark_digest(feed: bytes32, time: uint64, price: uint256, is_void: bool, surface_hash: bytes32) -> bytes32:
+    return eip712._digest(keccak256(abi_encode(_MARK_TYPE, feed, time, price, is_void, surface_hash)))
 
 
 @internal

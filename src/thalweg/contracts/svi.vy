@@ -16,6 +16,15 @@
 
 _SCALE: constant(int256) = 10**8
 _WEIGHT_SHIFT: constant(uint256) = 64
+_REACH: constant(int256) = 64 * 10**8  # of m and sigma: far beyond ln(PRICE_MAX)
+_LEVEL_MAX: constant(int256) = 1024 * 10**8  # of a: Black-76 takes no greater variance
+_SIGMA_MIN: constant(int256) = 10**4
+_WING_MAX: constant(int256) = 2 * 10**16  # R. Lee's moment formula: no wing is steeper than 2
+POINTS: constant(uint256) = 11
+# @dev Log-moneyness, scaled by 2^96, at which one smile is compared with the next: 0 and 1/8 to 2 on either side.
+_POINTS: constant(int256[POINTS]) = [
+    -(2 << 96), -(1 << 96), -(1 << 95), -(1 << 94), -(1 << 93), 0, 1 << 93, 1 << 94, 1 << 95, 1 << 96, 2 << 96
+]
 
 
 # -- structs -----------------------------------------------------------------------------------------------------------
@@ -40,6 +49,59 @@ struct Smile:
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------
+
+@internal
+@pure
+def _is_sound(parameters: Parameters) -> bool:
+    """
+    @notice Say whether these are a smile's: b >= 0, |rho| < 1, sigma not too small, total variance nowhere negative,
+            wings less steep than 2, everything within the bounds that the arithmetic here needs.
+    """
+    a: int256 = parameters.a
+    if abs(parameters.rho) >= _SCALE or abs(a) > _LEVEL_MAX or abs(parameters.m) > _REACH:
+        return False
+    if parameters.sigma > convert(_REACH, uint256) or parameters.b > convert(2 * _SCALE, uint256):
+        return False
+    b: int256 = convert(parameters.b, int256)
+    sigma: int256 = convert(parameters.sigma, int256)
+    if sigma < _SIGMA_MIN or b * (_SCALE + abs(parameters.rho)) >= _WING_MAX:
+        return False
+    if a >= 0:
+        return True
+    # a + b * sigma * sqrt(1 - rho^2) >= 0, both sides squared
+    return (a * _SCALE * _SCALE) ** 2 <= (b * sigma) ** 2 * (_SCALE * _SCALE - parameters.rho ** 2)
+
+
+@internal
+@pure
+def _levels(parameters: Parameters) -> uint256[POINTS]:
+    """
+    @notice Return the total variance at every point of comparison.
+    """
+    levels: uint256[POINTS] = empty(uint256[POINTS])
+    for i: uint256 in range(POINTS):
+        levels[i] = self._slice_variance(parameters, _POINTS[i])
+    return levels
+
+
+@internal
+@pure
+def _is_later(
+    near: Parameters, near_levels: uint256[POINTS], far: Parameters, far_levels: uint256[POINTS]
+) -> bool:
+    """
+    @notice Say whether total variance does not fall from one expiry to the next: at every point, and in both wings.
+    """
+    for i: uint256 in range(POINTS):
+        if far_levels[i] < near_levels[i]:
+            return False
+    before: int256 = convert(near.b, int256)
+    after: int256 = convert(far.b, int256)
+    return (
+        after * (_SCALE + far.rho) >= before * (_SCALE + near.rho)
+        and after * (_SCALE - far.rho) >= before * (_SCALE - near.rho)
+    )
+
 
 @internal
 @pure

@@ -11,7 +11,7 @@ import msgspec
 
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason
-from thalweg.instruments.report import Mark, Settlement, SignedReport, report_digest
+from thalweg.instruments.report import GRID_S, Mark, Settlement, SignedReport, report_digest
 from thalweg.units import PRICE_MAX, Address, Signature, mul_div_down
 
 
@@ -27,7 +27,7 @@ def verify_report(signed: SignedReport, signers: Sequence[Address], threshold: i
         PeerFault: BAD_REPORT, for too few, too many, repeated, unsorted or unknown signers, a wrong signature, a
             price out of 0..PRICE_MAX, or a VOID that names a price.
     """
-    _check_price(signed.report)
+    _check_value(signed.report)
     count = len(signed.signers)
     if count != len(signed.signatures):
         raise PeerFault(Reason.BAD_REPORT, f"{count} signers but {len(signed.signatures)} signatures")
@@ -43,11 +43,13 @@ def verify_report(signed: SignedReport, signers: Sequence[Address], threshold: i
             raise PeerFault(Reason.BAD_REPORT, f"signer {index} did not sign this report")
 
 
-def _check_price(report: Mark | Settlement) -> None:
+def _check_value(report: Mark | Settlement) -> None:
     if not 0 <= report.price <= PRICE_MAX:
         raise PeerFault(Reason.BAD_REPORT, f"price {report.price} is not in 0..{PRICE_MAX}")
     if report.is_void and report.price != 0:
         raise PeerFault(Reason.BAD_REPORT, "a VOID has price 0")
+    if isinstance(report, Mark) and (report.time % GRID_S or (report.is_void and report.slices)):
+        raise PeerFault(Reason.BAD_REPORT, f"a mark is on the {GRID_S} s grid, and a VOID one has no surface")
 
 
 class Equivocation(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):

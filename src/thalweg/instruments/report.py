@@ -27,8 +27,8 @@ from thalweg.units import (
 GRID_S: Final = 60
 WINDOW_TICKS: Final = 30
 WINDOW_TICKS_MIN: Final = 20
-SIGNERS_MAX: Final = 32
-SLICES_MAX: Final = 64
+SIGNERS_MAX: Final = 16
+SLICES_MAX: Final = 32
 
 _SignerIndex = Annotated[int, msgspec.Meta(ge=0, lt=SIGNERS_MAX)]
 _Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

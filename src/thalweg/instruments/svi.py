@@ -16,6 +16,11 @@ from thalweg.units import SCALE, Price, mul_div_down
 
 WEIGHT_SHIFT: Final = 64
 WEIGHT_ONE: Final = 1 << WEIGHT_SHIFT
+REACH: Final = 64 * SCALE  # of m and sigma: far beyond ln(PRICE_MAX)
+LEVEL_MAX: Final = 1024 * SCALE  # of a: Black-76 takes no greater variance
+SIGMA_MIN: Final = 10**4
+WING_MAX: Final = 2 * SCALE * SCALE
+POINTS: Final = (*(-(2 << SHIFT) >> n for n in range(5)), 0, *(2 << SHIFT >> n for n in range(4, -1, -1)))
 _DISTANCE_SHIFT: Final = 26  # distances are scaled by 2^70 * 1e8
 
 
@@ -58,3 +63,28 @@ def slice_variance(parameters: Parameters, k: int) -> int:
     level = parameters.a * SCALE * SCALE << SHIFT - _DISTANCE_SHIFT
     scaled = level + parameters.b * (parameters.rho * distance + SCALE * root)
     return mul_div_down(max(scaled, 0), 1 << _DISTANCE_SHIFT, SCALE**3)
+
+
+def is_sound(parameters: Parameters) -> bool:
+    """Say whether these are a smile's that the contracts can price with.
+
+    b >= 0, |rho| < 1, sigma not too small, total variance nowhere negative, wings less steep than 2 (R. Lee's moment
+    formula), everything within the bounds that the arithmetic needs.
+    """
+    a, b, rho, m, sigma = parameters.a, parameters.b, parameters.rho, parameters.m, parameters.sigma
+    if abs(rho) >= SCALE or abs(a) > LEVEL_MAX or abs(m) > REACH or not 0 <= b <= 2 * SCALE:
+        return False
+    if not SIGMA_MIN <= sigma <= REACH or b * (SCALE + abs(rho)) >= WING_MAX:
+        return False
+    # a + b * sigma * sqrt(1 - rho^2) >= 0, both sides squared where a is negative
+    return a >= 0 or (a * SCALE * SCALE) ** 2 <= (b * sigma) ** 2 * (SCALE * SCALE - rho * rho)
+
+
+def is_later(near: Parameters, far: Parameters) -> bool:
+    """Say whether total variance does not fall from one expiry to the next: at every point of `POINTS`, in both wings.
+
+    Compared to the unit, so who rounds a surface for the chain must leave room for it.
+    """
+    if any(slice_variance(far, k) < slice_variance(near, k) for k in POINTS):
+        return False
+    return all(far.b * (SCALE + sign * far.rho) >= near.b * (SCALE + sign * near.rho) for sign in (1, -1))

@@ -5,6 +5,7 @@ from typing import Final
 from thalweg.errors import PeerFault, Reason
 from thalweg.network import varint
 
+MESSAGES_AT_ONCE_MAX: Final = 16_384  # in one read of a socket: an honest peer's are longer than a few bytes
 _EMPTY: Final = memoryview(b"")
 
 
@@ -37,7 +38,7 @@ class MessageReader:
         """Return the messages that are complete with these bytes.
 
         Raises:
-            PeerFault: OVERSIZED, a length above the limit; MALFORMED, a length that is not a varint.
+            PeerFault: OVERSIZED, a length above the limit; MALFORMED, a length that is not a varint; FLOOD, too many.
         """
         messages: list[bytes] = []
         view = self._continue(memoryview(chunk), messages)
@@ -56,6 +57,8 @@ class MessageReader:
                 self._partial += view[start:]
                 break
             messages.append(bytes(view[start:offset]))
+            if len(messages) > MESSAGES_AT_ONCE_MAX:
+                raise PeerFault(Reason.FLOOD, f"more than {MESSAGES_AT_ONCE_MAX} messages came at once")
         return messages
 
     def _continue(self, view: memoryview, messages: list[bytes]) -> memoryview:

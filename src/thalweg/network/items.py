@@ -9,6 +9,7 @@ is ignored and held against nobody.
 
 import struct
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ SIGNATURE_BYTES: Final = 64
 BODY_BYTES_MAX: Final = 16 * 1024
 LIFE_SECONDS_MAX: Final = 7 * 86_400  # nothing is kept longer, whatever its author says
 CLOCK_SLACK_SECONDS: Final = 300.0
+PASSED_MAX: Final = 100_000  # items remembered as taken, about 15 MB
 _HEAD: Final = struct.Struct(f">{KEY_BYTES}sQ")
 _LEAST_BYTES: Final = _HEAD.size + SIGNATURE_BYTES
 
@@ -71,6 +73,36 @@ def _signed(topic: str, data: bytes) -> bytes:
     return DOMAIN + len(name).to_bytes(2) + name + data
 
 
+class Passed:
+    """Which items were taken already, until they expire: gossip forgets sooner, and whoever sends one again would use
+    up its author's rate. Bounded: past `PASSED_MAX` the first are forgotten.
+    """
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[bytes, float] = {}  # by the front of the signature
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def add(self, payload: bytes, expires_at: float, now: float) -> None:
+        """Remember an item whose signature is good."""
+        self._until[_name(payload)] = expires_at
+        if len(self._until) > PASSED_MAX:
+            self._until = {name: until for name, until in self._until.items() if until + CLOCK_SLACK_SECONDS >= now}
+            for name in [*islice(self._until, max(0, len(self._until) - PASSED_MAX + PASSED_MAX // 8))]:
+                del self._until[name]
+
+    def __contains__(self, payload: bytes) -> bool:
+        return _name(payload) in self._until
+
+
+def _name(payload: bytes) -> bytes:
+    """Return a name of 24 bytes. Nobody but its author makes an item under the name of another: it holds his key."""
+    return payload[: KEY_BYTES // 4] + payload[-SIGNATURE_BYTES : -SIGNATURE_BYTES + 16]
+
+
 class ItemRules:
     """The validator of a topic of items. `clock` gives seconds since 1970."""
 
@@ -79,6 +111,7 @@ class ItemRules:
     def __init__(self, topic: str, clock: Callable[[], float]) -> None:
         self._topic = topic
         self._clock = clock
+        self._passed = Passed()
 
     def glance(self, payload: bytes) -> bytes | Judgement:
         """Check form and time; return the author."""
@@ -88,10 +121,17 @@ class ItemRules:
             return Judgement(Verdict.IGNORE, Reason.EXPIRED, f"expired {now - item.expires_at:.0f} s ago")
         if item.expires_at - CLOCK_SLACK_SECONDS > now + LIFE_SECONDS_MAX:
             return Judgement(Verdict.IGNORE, Reason.NOT_YET, f"expires in {item.expires_at - now:.0f} s")
+        if payload in self._passed:
+            return Judgement(Verdict.IGNORE, Reason.EXISTS, "it was taken before")
         return item.author
+
+    def passed(self, payload: bytes) -> None:
+        """Note that an item's signature is good: it is taken once."""
+        self._passed.add(payload, read(payload).expires_at, self._clock())
 
     def verify(self, payload: bytes) -> Judgement:
         """Check the signature."""
         if is_signed(self._topic, payload):
+            self.passed(payload)
             return ACCEPTED
         return Judgement(Verdict.REJECT, Reason.WRONG_SIGNER, "the author did not sign it")

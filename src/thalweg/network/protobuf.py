@@ -19,6 +19,25 @@ _FIXED_BYTES: Final = {_FIXED64: 8, _FIXED32: 4}
 Field = tuple[int, int | bytes]
 
 
+class Budget:
+    """How many fields a message may have with everything nested in it: limits of each part multiply."""
+
+    __slots__ = ("_fields_max", "_left")
+
+    def __init__(self, fields_max: int) -> None:
+        self._fields_max = self._left = fields_max
+
+    def spend(self, fields: int) -> None:
+        """Count fields.
+
+        Raises:
+            PeerFault: LIMIT, more than there may be.
+        """
+        self._left -= fields
+        if self._left < 0:
+            raise PeerFault(Reason.LIMIT, f"a message has more than {self._fields_max} fields, nested ones included")
+
+
 def number_field(number: int, value: int) -> bytes:
     """Return a varint field."""
     return varint.encode(number << 3 | _VARINT) + varint.encode(value)
@@ -29,11 +48,12 @@ def bytes_field(number: int, value: bytes) -> bytes:
     return varint.encode(number << 3 | _BYTES) + varint.encode(len(value)) + value
 
 
-def parse(data: bytes, fields_max: int = FIELDS_MAX) -> list[Field]:
+def parse(data: bytes, fields_max: int = FIELDS_MAX, budget: Budget | None = None) -> list[Field]:
     """Return the varint and length-delimited fields of a message in order.
 
     Raises:
-        PeerFault: MALFORMED, truncated, of an unknown wire type, or of more than `fields_max` fields.
+        PeerFault: MALFORMED, truncated, of an unknown wire type, or of more than `fields_max` fields; LIMIT, of more
+            than the budget holds.
     """
     fields: list[Field] = []
     seen = offset = 0
@@ -54,6 +74,8 @@ def parse(data: bytes, fields_max: int = FIELDS_MAX) -> list[Field]:
             offset = _end(data, offset + _FIXED_BYTES[wire_type])
         else:
             raise PeerFault(Reason.MALFORMED, f"protobuf wire type {wire_type} is unknown")
+    if budget is not None:
+        budget.spend(seen)
     return fields
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable
 from thalweg.network import gossip
+from thalweg.network.discovery.groups import Reach, address_group, reach_of
 from thalweg.network.framing import MessageReader, frame
 from thalweg.network.gossip.rpc import Exchanged
 from thalweg.network.host import Host
@@ -27,6 +28,7 @@ from thalweg.network.stream import Receiver
 
 WORK_SECONDS: Final = 0.002  # of gossip at a time; then the event loop sees to everything else
 QUEUED_BYTES_MAX: Final = 1024 * 1024  # not yet read by a peer, beyond which messages to it are dropped
+RPCS_WAITING_MAX: Final = 4096  # of a peer; a window of honest ones holds fewer
 VITAL_BYTES_MAX: Final = 4 * 1024 * 1024  # beyond which the link is
 
 _log: Final = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ Reader = Callable[[bytes, PeerId], None]  # of a topic: gets each good payload o
 class _Inlet:
     """A stream on which a peer sends, and what of it waits to be worked off."""
 
-    __slots__ = ("_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "peer")
+    __slots__ = ("_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "has_more", "peer")
 
     def __init__(self, owner: "Gossip", link: Link, peer: PeerId, stream_id: int, bytes_max: int) -> None:
         self._owner = owner
@@ -46,14 +48,17 @@ class _Inlet:
         self._messages: deque[bytes] = deque()
         self._waiting = 0  # their bytes
         self._owed = 0  # bytes the peer has had no new credit for
+        self.has_more = False  # the router has not looked at all of the last one
         self.peer = peer
 
     def received(self, data: memoryview) -> None:
         """Queue what is complete; the rest may come at once."""
         held = self._reader.pending + self._waiting
-        was_idle = not self._messages
+        was_idle = self.is_idle
         messages = self._reader.feed(data)
         self._messages += messages
+        if len(self._messages) > RPCS_WAITING_MAX:
+            raise PeerFault(Reason.FLOOD, f"{RPCS_WAITING_MAX} gossip RPCs wait to be looked at")
         self._waiting += sum(map(len, messages))
         self._owed += len(data)
         self._credit()
@@ -74,7 +79,7 @@ class _Inlet:
     @property
     def is_idle(self) -> bool:
         """Say whether nothing waits."""
-        return not self._messages
+        return not self._messages and not self.has_more
 
     def _credit(self) -> None:
         """Let the peer send as much again as does not wait here. Of an unfinished message all may come."""
@@ -83,11 +88,19 @@ class _Inlet:
             self._owed -= size
             self._link.streams.credit(self._stream_id, size)
 
+    def supersede(self) -> None:
+        """Hear no more on this stream: the peer opened another."""
+        self._link.streams.reset(self._stream_id)
+        self.ended()
+
     def ended(self) -> None:
-        """The peer sends no more gossip on this stream."""
+        """Forget an unfinished message; what came whole is still looked at."""
+        self._link.streams.hold(-self._reader.pending)
+        self._reader = MessageReader(0)
 
     def lost(self, error: ThalwegError) -> None:
         """As `ended`: its link's end is told by itself."""
+        self.ended()
 
 
 class _Outlet:
@@ -162,6 +175,7 @@ class Gossip:
         self.on_exchange = on_exchange
         self._readers: dict[str, Reader] = {}
         self._outlets: dict[PeerId, _Outlet] = {}
+        self._inlets: dict[Link, _Inlet] = {}
         self._busy: deque[_Inlet] = deque()
         self._is_working = False
         self._beat_at: float | None = None
@@ -198,6 +212,10 @@ class Gossip:
     def record(self, peer: PeerId, record: bytes) -> None:
         """Tell others of a peer by its signed record, when they ask for more peers."""
         self._do(gossip.Recorded(peer, record))
+
+    def accuse(self, peer: PeerId, amount: float) -> None:
+        """Count bad behaviour outside gossip in a peer's score (P7)."""
+        self._do(gossip.Accused(peer, amount))
 
     def peers(self, topic: str | None = None) -> tuple[PeerId, ...]:
         """Return the peers that speak gossip, or those that read a topic."""
@@ -237,17 +255,22 @@ class Gossip:
             _log.debug("no gossip with %s: %s", peer, refusal)
 
     def serve(self, link: Link, peer: PeerId, stream_id: int) -> Receiver:
-        """Hear a peer; the newest of its streams counts as well as the others."""
+        """Hear a peer on one stream, the newest: each may hold an unfinished message."""
         outlet = self._outlets.get(peer)
         if outlet is not None and outlet.link is link:
             if outlet.is_lost:
                 self.established(link, peer)
                 outlet = self._outlets[peer]
             self.can_hear(outlet)
-        return _Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
+        older = self._inlets.pop(link, None)
+        if older is not None:
+            older.supersede()
+        inlet = self._inlets[link] = _Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
+        return inlet
 
     def dropped(self, link: Link) -> None:
         """Forget a link."""
+        self._inlets.pop(link, None)
         if link.peer is not None:
             outlet = self._outlets.get(link.peer)
             if outlet is not None and outlet.link is link:
@@ -267,7 +290,8 @@ class Gossip:
     def can_hear(self, outlet: _Outlet) -> None:
         """Note that a peer speaks gossip."""
         if outlet.peer not in self._state.peers:
-            self._do(gossip.Joined(outlet.peer, is_outbound=outlet.link.is_dialer))
+            link = outlet.link
+            self._do(gossip.Joined(outlet.peer, is_outbound=link.is_dialer, group=_group(link.address)))
 
     def cannot_hear(self, outlet: _Outlet) -> None:
         """Note that a peer does not, or no longer."""
@@ -287,13 +311,9 @@ class Gossip:
         try:
             while self._busy:
                 inlet = self._busy.popleft()
-                rpc = inlet.next()
+                self._work_off(inlet)
                 if not inlet.is_idle:
                     self._busy.append(inlet)
-                if rpc is not None:
-                    self.counts["rpcs_received"] += 1
-                    self.counts["bytes_received"] += len(rpc)
-                    self._do(gossip.Received(inlet.peer, rpc))
                 if self._now() >= until:
                     break
         except Exception as error:  # a bug, ours or a reader's: asyncio would only log it; `Host.run` raises it
@@ -303,11 +323,24 @@ class Gossip:
         else:
             self._is_working = False
 
-    def _do(self, event: gossip.Event) -> None:
+    def _work_off(self, inlet: _Inlet) -> None:
+        """Look at a peer's next RPC, or at what is left of its last one."""
+        if inlet.has_more:
+            inlet.has_more = False
+            self._do(gossip.Resumed(inlet.peer), inlet)
+        elif (rpc := inlet.next()) is not None:
+            self.counts["rpcs_received"] += 1
+            self.counts["bytes_received"] += len(rpc)
+            self._do(gossip.Received(inlet.peer, rpc), inlet)
+
+    def _do(self, event: gossip.Event, inlet: _Inlet | None = None) -> None:
         for effect in gossip.step(self._state, event, self._now()):
             match effect:
                 case gossip.Send(peer, rpc, is_vital):
                     self._send(PeerId(peer), rpc, is_vital=is_vital)
+                case gossip.More():
+                    if inlet is not None:
+                        inlet.has_more = True
                 case gossip.Deliver(topic, payload, peer):
                     reader = self._readers.get(topic)
                     if reader is not None:
@@ -329,3 +362,8 @@ class Gossip:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _group(address: str) -> str:
+    """Return what one party has whole; nothing for addresses that many machines of one network share by design."""
+    return address_group(address) if reach_of(address) is Reach.PUBLIC else ""

@@ -5,6 +5,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol
@@ -18,8 +19,10 @@ from thalweg.network.messages import MessageStream
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.notices import Notices
 from thalweg.network.peer_id import PeerId
+from thalweg.network.rate import Bucket
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Receiver, Stream
+from thalweg.network.weighing import Scale
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
 
@@ -42,6 +45,7 @@ class Service(Protocol):
         """Note that a moment has passed."""
 
 
+LINES_PER_SECOND: Final = 20
 _log: Final = logging.getLogger(__name__)
 
 
@@ -69,6 +73,10 @@ class Switch:
         self.record = b""  # the same, signed
         self.links: Links[Link] = Links(credentials.identity.peer_id, limits)
         self.crash = crash
+        self.counts: Counter[str] = Counter()  # why links ended, and what else was refused
+        self._lines: Bucket | None = None
+        self._waiting_links: list[Link] = []  # not read at present
+        self.scale = Scale(limits)
         self.inbox = memoryview(bytearray(INBOX_BYTES))
         self._agent = agent
         self._on_link_up = on_link_up
@@ -76,8 +84,9 @@ class Switch:
         self._on_message = on_message
         self._spawn = spawn
         self._changed = changed
-        self._notices = Notices(crash)
+        self._notices = Notices(crash, settled=self._read_on)
         self._channels: dict[bytes, tuple[Link, MessageStream]] = {}  # by PeerId
+        self._written: set[Link] = set()  # since the last flush
         self._waiting: dict[PeerId, list[asyncio.Future[None]]] = {}  # for a link to come or go
         self._is_closing = False
         self._empty = asyncio.Event()  # no connection is left
@@ -102,6 +111,7 @@ class Switch:
         """Enforce what is limited in time."""
         for link in self.links.all():
             link.tick(now)
+        self.scale.check(self.links.all())
         for service in self._services.values():
             service.tick(now)
         self.settle()
@@ -125,6 +135,13 @@ class Switch:
             link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait to be sent: the peer is too slow"))
         else:
             stream.send(message)
+            self._written.add(link)
+
+    def flush(self) -> None:
+        """Send the queued messages now."""
+        for link in self._written:
+            link.flush()
+        self._written.clear()
 
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer after what is queued was sent; what it still says is not heard."""
@@ -183,8 +200,12 @@ class Switch:
         """Count a new connection."""
         if self._is_closing:
             raise Unavailable(Reason.UNREACHABLE, "this node stops")
-        self.links.enter(link)
+        evicted = self.links.enter(link)
         self._empty.clear()
+        if evicted is not None:
+            evicted.drop(Unavailable(Reason.LIMIT, "makes room for a peer from elsewhere"))
+            evicted.abort()
+            self.links.leave(evicted)
 
     def admit(self, link: Link, peer: PeerId) -> None:
         """Take a link to an authenticated peer; the one it replaces is dropped."""
@@ -219,15 +240,19 @@ class Switch:
 
     def dropped(self, link: Link, error: ThalwegError) -> None:
         """Note that a link is of no use any more."""
+        self.counts[f"dropped_{error.reason.name.lower()}"] += 1
         was_used = self.links.lose(link)
         for service in self._services.values():
             service.dropped(link)
         if link.peer is None:
+            if isinstance(error, PeerFault):
+                self.links.fault(link, self._now())
             _log.debug("connection with %s failed: %s", link, error)
             return
-        _log.info("link to %s is down: %s", link, error)
+        self._say("link to %s is down: %s", link, error)
         if isinstance(error, PeerFault):
-            self.links.ban(link.peer, asyncio.get_running_loop().time() + self.limits.ban_seconds)
+            self.links.fault(link, self._now())
+            self.links.ban(link.peer, self._now() + self.limits.ban_seconds)
         if self._channels.get(link.peer, (None, None))[0] is link:
             del self._channels[link.peer]
             reason = str(error) if isinstance(error, PeerFault) else error.detail
@@ -242,9 +267,44 @@ class Switch:
         if not self.links.all():
             self._empty.set()
 
+    def weigh(self, link: Link, size: int) -> None:
+        """Count bytes that links hold; where it is too much, drop the heaviest."""
+        self.scale.add(link, size, self.links.all())
+
     def settle(self) -> None:
         """Make the node's calls that wait."""
         self._notices.settle()
+
+    def finish(self) -> None:
+        """Make every one of the node's calls that wait."""
+        self._notices.finish()
+
+    @property
+    def is_behind(self) -> bool:
+        """Say whether the node has so much to do that links should not be read."""
+        return self._notices.is_behind
+
+    def wait(self, link: Link) -> None:
+        """Have a link read on when the node has caught up."""
+        self._waiting_links.append(link)
+
+    def _read_on(self) -> None:
+        waiting, self._waiting_links = self._waiting_links, []
+        for link in waiting:
+            link.read_on()
+
+    def _say(self, form: str, *words: object) -> None:
+        """Log about links, so many lines a second: whoever connects again and again must not fill the disk."""
+        now = self._now()
+        if self._lines is None:
+            self._lines = Bucket(LINES_PER_SECOND, now)
+        if self._lines.take_if_held(1, now):
+            _log.info(form, *words)
+        else:
+            self.counts["lines_not_logged"] += 1
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _change(self, peer: PeerId) -> None:
         """Return when a link to a peer came or went."""
@@ -276,7 +336,7 @@ class Switch:
             self._channels[peer] = (link, stream)
             self._notices.post(link, partial(self._on_link_up, peer))
             self._notices.soon()
-            _log.info("link to %s is up", link)
+            self._say("link to %s is up", link)
         return stream
 
     async def _run_handler(self, handler: Handler, stream: Stream, link: Link, stream_id: int) -> None:
@@ -301,7 +361,7 @@ class Switch:
             agent=self._agent,
             protocols=(messages.PROTOCOL, *self._services, *self._handlers),
             addresses=tuple(self.told or self.addresses),
-            observed=Multiaddr.of(link.address, link.port) if link is not None else None,
+            observed=link.remote if link is not None and not link.is_relayed else None,
             record=self.record,
         )
         await services.describe(stream, description)

@@ -279,6 +279,7 @@ class Engine:
             if not isinstance(answer, DERIVABLE):
                 raise InvariantBroken(f"{type(answer).__name__} came back from an effect but cannot be derived again")
             work.extend(self._derive(answer))
+        self._network.flush()
 
     def _derive(self, answer: AnyEvent) -> tuple[Effect, ...]:
         """Step an answer that could be had again; return what it leads to.

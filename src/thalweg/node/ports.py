@@ -84,6 +84,9 @@ class Network(Protocol):
     def send(self, peer: bytes, message: bytes) -> None:
         """Queue a message for a peer by its PeerId; without a link it is dropped (peers resynchronise on reconnect)."""
 
+    def flush(self) -> None:
+        """Send now what is queued; without this it goes a little later."""
+
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer."""
 

@@ -1,16 +1,12 @@
 """What a quorum's oracles agree on beforehand: who they are, and how long they wait."""
 
-from typing import Final
-
 import msgspec
 
 from thalweg.errors import Reason, UserFault
 from thalweg.instruments.quorum import threshold_min
-from thalweg.instruments.report import GRID_S
+from thalweg.instruments.report import GRID_S, SIGNERS_MAX
 from thalweg.oracle.messages import Point
 from thalweg.units import Address, Hash
-
-SIGNERS_MAX: Final = 32
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

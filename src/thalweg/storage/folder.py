@@ -29,14 +29,33 @@ INTENTS: Final = "keystore/intents"
 CONTENT_BYTES_MAX: Final = 1 << 20  # of one small file: keystore, identity, password
 
 _PID_BYTES_MAX: Final = 20
+_DSYNC: Final[int] = getattr(os, "RWF_DSYNC", 0)  # Linux: write and sync in one call, a third faster than in two
 
 
-def sync_data(descriptor: int) -> None:
-    """Make what was written to a file durable, down to the medium.
+def write_synced(descriptor: int, content: bytes, offset: int) -> None:
+    """Write in place; durable, down to the medium, on return. One call to the system where it has one for that.
 
     Raises:
-        OSError: the disk failed; what it holds is unknown until it is read again.
+        OSError: the disk failed or is full; what it holds is unknown until it is read again.
     """
+    try:
+        written = _write_and_sync(descriptor, content, offset) if _DSYNC else 0
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        written = 0
+    if not written:
+        written = os.pwrite(descriptor, content, offset)
+        _sync(descriptor)
+    if written != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _write_and_sync(descriptor: int, content: bytes, offset: int) -> int:
+    return os.pwritev(descriptor, [content], offset, _DSYNC)
+
+
+def _sync(descriptor: int) -> None:
     if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync alone leaves it in the drive's cache
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:

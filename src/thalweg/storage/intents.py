@@ -1,7 +1,7 @@
 """What is about to be signed, and the journal entries it follows from, in one record: one sync for both.
 
-A fixed ring of slots beside the marks, written with zeros and synced before use, so a record is one pwrite in place and
-one fdatasync. Each holds entries that the journal does not have yet and the marks that the mark file does not have yet;
+A fixed ring of slots beside the marks, written with zeros and synced before use, so a record is one write in place and
+one sync. Each holds entries that the journal does not have yet and the marks that the mark file does not have yet;
 before the ring would be written over, both are brought up to date (`store`). Records are numbered, and record n lies in
 slot n modulo SLOTS. Every record is synced before the next, so a crash can cut short only the one after the newest, of
 which nothing was signed; any other damage is rot, and is refused. (Rot of the newest itself looks like a write cut
@@ -13,7 +13,6 @@ up by that journal or a copy of it, and by nothing else that comes to the same c
     magic (HEADER_BYTES) | slot 0 | slot 1 ...        slot: checksum | length | record (MessagePack) | anything
 """
 
-import errno
 import hashlib
 import os
 import struct
@@ -25,7 +24,7 @@ import msgspec
 
 from thalweg.errors import InvariantBroken, Reason, UserFault
 from thalweg.node.ports import Mark
-from thalweg.storage.folder import disk_fault, is_full, sync_data, write_whole
+from thalweg.storage.folder import disk_fault, is_full, write_synced, write_whole
 from thalweg.storage.tables import entry_chain
 from thalweg.units import ChannelId
 
@@ -111,9 +110,7 @@ class IntentFile:
             raise InvariantBroken(f"{self._path} is full: its records were not kept elsewhere")
         frame = _checksum(record) + _LENGTH.pack(len(record)) + record
         try:
-            if os.pwrite(self._descriptor, frame, _offset(number)) != len(frame):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            sync_data(self._descriptor)
+            write_synced(self._descriptor, frame, _offset(number))
         except OSError as error:
             reason = f"{Reason.DISK_FULL}: " if is_full(error) else ""
             self._failure = f"{reason}{self._path} cannot be written ({error}): check the disk, then start again"

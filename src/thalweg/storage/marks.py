@@ -5,7 +5,7 @@ write that a crash cut short leaves the mark before it whole. Slots of one kind 
 
     header (HEADER_BYTES) | chunk 0: A slots, then B slots of CHUNK_CHANNELS channels | chunk 1 ...
 
-Chunks are written with zeros and synced before use: a mark is one pwrite in place and one fdatasync, with no metadata.
+Chunks are written with zeros and synced before use: a mark is one write in place and one sync, with no metadata.
 One slot in the whole file may be damaged: the write that was under way. It is written again before anything else. More
 damage, or a gap, is rot and is refused: whoever forgot what he signed must not sign. (A single slot that rotted while
 nothing was under way looks like a write cut short; the intents, or the journal, have the state that was signed.)
@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, Self
 
 from thalweg.errors import InvariantBroken, Reason, UserFault
 from thalweg.node.ports import Mark
-from thalweg.storage.folder import disk_fault, is_full, sync_data, write_whole
+from thalweg.storage.folder import disk_fault, is_full, write_synced, write_whole
 from thalweg.units import ChannelId, Hash, Version
 
 SLOT_BYTES: Final = 128
@@ -141,8 +141,7 @@ class MarkFile:
 
     def _write_slot(self, channel_id: ChannelId, place: _Place) -> None:
         slot = _encode(channel_id, place.sequence, place.mark)
-        self._write(_offset(place.index, place.sequence), slot)
-        sync_data(self._descriptor)
+        write_synced(self._descriptor, slot, _offset(place.index, place.sequence))
 
     def _write(self, offset: int, content: bytes) -> None:
         written = os.pwrite(self._descriptor, content, offset)
@@ -200,8 +199,7 @@ class MarkFile:
                 place.sequence += 1
                 self._write_slot(channel_id, place)
                 return
-        self._write(offset, _EMPTY)
-        sync_data(self._descriptor)
+        write_synced(self._descriptor, _EMPTY, offset)
 
 
 class _Record(NamedTuple):

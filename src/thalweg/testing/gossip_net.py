@@ -27,10 +27,12 @@ from thalweg.network.gossip import (
     Joined,
     Judgement,
     Left,
+    More,
     Note,
     Parameters,
     Published,
     Received,
+    Resumed,
     Send,
     State,
     Subscribed,
@@ -230,6 +232,8 @@ class GossipNet:
         match effect:
             case Send(peer, data):
                 self.send(node, self._of[peer], data)
+            case More(peer):
+                self.at(0, lambda: self.do(node, Resumed(peer)))
             case Deliver(_, payload, _):
                 node.delivered[payload] = self.now
             case Cut(peer):

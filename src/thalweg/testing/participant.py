@@ -248,6 +248,9 @@ class Participant:
         self._around.trace(message)
         self._around.network.send(self.peer, peer, message)
 
+    def flush(self) -> None:
+        """Nothing waits here: what is sent is on its way."""
+
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer."""
         self._around.trace(reason.encode())

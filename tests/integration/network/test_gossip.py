@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from itertools import combinations, pairwise
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from tests.integration.network.peers import ALICE, BOB, Party, RawPeer, running, until
+from tests.integration.network.peers import ALICE, BOB, QUICK, Party, RawPeer, running, until
 
 from thalweg.errors import Reason
-from thalweg.network import PeerId
+from thalweg.network import Limits, PeerId, varint
 from thalweg.network.framing import frame
 from thalweg.network.gossip import PROTOCOL, Caps, Parameters, Times, rpc
 from thalweg.network.gossip.rpc import Message, Rpc, Subscription
@@ -28,8 +28,8 @@ FAST = Parameters(times=Times(heartbeat_seconds=0.2))
 class Reader(Party):
     """A host that reads a topic."""
 
-    def __init__(self, seed: bytes, parameters: Parameters = FAST) -> None:
-        super().__init__(seed)
+    def __init__(self, seed: bytes, parameters: Parameters = FAST, limits: Limits = QUICK) -> None:
+        super().__init__(seed, limits)
         self.identity = Identity(seed)
         self.exchanged: list[bytes] = []
         self.gossip = Gossip(self.host, parameters, on_exchange=lambda named, source: self.exchanged.append(named.peer))
@@ -245,6 +245,76 @@ def test_a_peer_that_a_good_one_names_is_told_to_the_application() -> None:
             mallory.send(framed(Rpc(controls=(rpc.Prune(TOPIC, (named,), 60),))))
             await until(lambda: alice.exchanged == [b"somebody"])
             mallory.close()
+
+    asyncio.run(scenario())
+
+
+def unfinished(stream_id: int, size: int, sent: int) -> bytes:
+    """Frames that open a gossip stream and send the front of a long RPC."""
+    opening = line(HEADER) + line(PROTOCOL)
+    body = varint.encode(size) + bytes(sent)
+    return header(DATA, SYN, stream_id, len(opening)) + opening + header(DATA, 0, stream_id, len(body)) + body
+
+
+def test_unfinished_rpcs_on_many_streams_of_a_peer_hold_no_more_than_one_stream() -> None:
+    async def scenario() -> None:
+        alice = Reader(ALICE)
+        async with reading(alice):
+            mallory, peer = await raw_gossip(alice, b"mallory".ljust(32))
+            await until(lambda: peer in alice.gossip.peers())
+            (link,) = alice.host._switch.links.all()
+            for stream_id in range(3, 203, 2):
+                mallory.send(unfinished(stream_id, 900_000, 100_000))
+            ids = tuple(bytes((number,)) * 32 for number in range(100))
+            opening = line(HEADER) + line(PROTOCOL)
+            mallory.send(header(DATA, SYN, 203, len(opening)) + opening)
+            body = frame(rpc.encode(Rpc(subscriptions=(Subscription("late", True),), controls=(rpc.IWant(ids),))))
+            mallory.send(header(DATA, 0, 203, len(body)) + body)
+            await until(lambda: peer in alice.gossip.peers("late"))
+            assert link.streams.held < 1_000
+            mallory.close()
+
+    asyncio.run(scenario())
+
+
+def test_unfinished_rpcs_of_many_peers_are_bounded_together_and_the_heaviest_goes() -> None:
+    async def scenario() -> None:
+        alice = Reader(ALICE, limits=Limits(memory_bytes_max=1_000_000, links_per_address_max=50))
+        async with reading(alice):
+            most = 0
+            crowd = []
+            for number in range(8):
+                raw, _ = await raw_gossip(alice, f"mallory {number}".ljust(32).encode())
+                raw.send(unfinished(3, 1_000_000, 150_000 + number))
+                crowd.append(raw)
+                await asyncio.sleep(0.05)
+                most = max(
+                    most, sum(link.streams.held for link in alice.host._switch.links.all() if not link.is_closed)
+                )
+            assert 500_000 < most <= 1_000_000 + 8 * 2 * 65_536
+            await until(lambda: len([link for link in alice.host._switch.links.all() if not link.is_closed]) <= 6)
+            assert alice.host._switch.scale.held <= 1_000_000
+            for raw in crowd:
+                raw.close()
+            await until(lambda: not alice.gossip.peers())
+            assert alice.host._switch.scale.held == 0
+
+    asyncio.run(scenario())
+
+
+def test_rpcs_of_no_size_are_a_flood() -> None:
+    async def scenario() -> None:
+        alice, bob = Reader(ALICE), Reader(BOB)
+        async with reading(alice, bob):
+            await all_linked([alice, bob])
+            mallory, peer = await raw_gossip(alice, b"mallory".ljust(32))
+            await until(lambda: peer in alice.gossip.peers())
+            for _ in range(4):
+                mallory.send(header(DATA, 0, 1, 50_000) + bytes(50_000))
+            await mallory.farewell()
+            assert peer not in alice.gossip.peers()
+            bob.gossip.publish(TOPIC, item := bob.item(b"honest"))
+            await until(lambda: item in alice.read)
 
     asyncio.run(scenario())
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.network.gossip import ACCEPTED, Judgement, Verdict
 from thalweg.network.gossip.validation import glance, verify
-from thalweg.network.items import BODY_BYTES_MAX, LIFE_SECONDS_MAX, ItemRules, is_signed, read, sign
+from thalweg.network.items import BODY_BYTES_MAX, LIFE_SECONDS_MAX, PASSED_MAX, ItemRules, Passed, is_signed, read, sign
 from thalweg.network.peer_id import Identity
 
 ALICE = Identity(b"alice".ljust(32))
@@ -62,3 +62,30 @@ def test_a_body_has_its_limit() -> None:
 def test_random_bytes_are_judged_and_never_raise_anything_else(payload: bytes) -> None:
     assert isinstance(glance(RULES, payload), bytes | Judgement)
     assert isinstance(verify(RULES, payload), Judgement)
+
+
+def test_an_item_is_taken_once_as_long_as_it_lives_whatever_gossip_forgot() -> None:
+    rules = ItemRules("orders", lambda: NOW)
+    first, second = (sign(ALICE, "orders", body, NOW + 60) for body in (b"one", b"two"))
+    assert rules.verify(first) == ACCEPTED
+    again = rules.glance(first)
+    assert isinstance(again, Judgement)
+    assert (again.verdict, again.reason) == (Verdict.IGNORE, Reason.EXISTS)
+    assert rules.glance(second) == ALICE.peer_id.key
+
+
+def test_a_forgery_is_not_remembered_and_hides_nothing() -> None:
+    rules = ItemRules("orders", lambda: NOW)
+    payload = sign(ALICE, "orders", b"body", NOW + 60)
+    assert rules.verify(payload[:-1] + bytes((payload[-1] ^ 1,))).verdict is Verdict.REJECT
+    assert rules.glance(payload) == ALICE.peer_id.key
+
+
+def test_no_more_items_are_remembered_than_the_limit_the_expired_go_first() -> None:
+    passed = Passed()
+    names = [number.to_bytes(8) * 20 for number in range(2 * PASSED_MAX)]
+    passed.add(b"live" * 40, NOW + 10_000, NOW)
+    for number, name in enumerate(names):
+        passed.add(name, NOW + (10_000 if number % 2 else -301), NOW)
+        assert len(passed) <= PASSED_MAX
+    assert names[-1] in passed

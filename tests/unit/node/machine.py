@@ -9,6 +9,7 @@ from thalweg.channel.events import (
     OpenRequested,
     Policy,
 )
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.messages import Message
 from thalweg.channel.onchain import Call, ChannelObserved, Pull, View
 from thalweg.codec import decode, encode
@@ -71,6 +72,8 @@ class Machine:
         self.disk.fuse.burn()
         self.sent.append((peer, decode(message, Message)))  # type: ignore[arg-type]
 
+    def flush(self) -> None: ...
+
     def disconnect(self, peer: bytes, reason: str) -> None:
         self.dropped.append(peer)
 
@@ -105,8 +108,9 @@ def joined(entries_max: int = 20_000) -> tuple[Machine, Machine]:
     talk(alice, bob)
     people = (alice, bob)
     addresses = tuple(person.address for person in people)
+    nonce = opening_nonce(0, tuple(person.payer for person in people))
     members = {name: getattr(TABLE.terms, name) for name in TABLE.terms.__struct_fields__}
-    terms = type(TABLE.terms)(**{**members, "participants": addresses, "payouts": addresses})
+    terms = type(TABLE.terms)(**{**members, "participants": addresses, "payouts": addresses, "nonce": nonce})
     alice.engine.request(
         OpenRequested(
             now=alice.now,

@@ -75,7 +75,7 @@ def test_what_is_no_state_is_not_signed(path: Path, channel_id: bytes, version: 
 
 
 def test_thousands_of_channels_grow_the_file_and_come_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "sync_data", lambda _descriptor: None)  # this test is about places, not about power
+    monkeypatch.setattr(marks, "write_synced", os.pwrite)  # this test is about places, not about power
     file = MarkFile.open(path)
     count = 2 * CHUNK_CHANNELS + 1
     for number in range(count):
@@ -194,11 +194,11 @@ def test_a_failing_disk_stops_the_signer(path: Path, monkeypatch: pytest.MonkeyP
     signer = FileSigner.open(path, KEY)
     signer.sign_state(CHANNEL, Version(1), ONE)
 
-    def fail(_descriptor: int) -> None:
+    def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(marks, "sync_data", fail)
+        patch.setattr(marks, "write_synced", fail)
         with pytest.raises(InvariantBroken, match="Input/output error"):
             signer.sign_state(CHANNEL, Version(2), ONE)
     with pytest.raises(InvariantBroken, match="Input/output error"):
@@ -209,11 +209,12 @@ def test_a_failing_disk_stops_the_signer(path: Path, monkeypatch: pytest.MonkeyP
 def test_a_full_disk_stops_the_signer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signer = FileSigner.open(path, KEY)
 
-    def full(_descriptor: int, _content: bytes, _offset: int) -> int:
+    def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
+        patch.setattr(os, "pwritev", full, raising=False)
         with pytest.raises(InvariantBroken, match="disk full"):
             signer.sign_state(CHANNEL, Version(1), ONE)
     signer.close()

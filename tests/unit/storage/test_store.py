@@ -25,7 +25,7 @@ def test_nothing_is_acknowledged_after_a_failed_write(
     opened: Opened, alice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(intents, "sync_data", fail)
+        broken.setattr(intents, "write_synced", fail)
 
         def append(journal: SqliteJournal, entries: list[bytes], marks: None = None) -> None:
             raise InvariantBroken("the disk failed")

@@ -23,6 +23,7 @@ TOPIC: Final = "thalweg/nodes/1"
 LIFE_SECONDS: Final = 24 * 3600.0
 RENEW_SECONDS: Final = 20 * 60.0  # how often a node says that it is still there
 RENEW_SECONDS_MIN: Final = 5.0  # others ignore what comes sooner: a change of address is soon, a flood is not
+FRESH_SECONDS: Final = 10 * 60.0  # what is older is not passed on: an author has not a day's worth to say at once
 ADDRESSES_MAX: Final = 16
 ADDRESS_LETTERS_MAX: Final = 300
 WORDS_MAX: Final = 16  # features, roles
@@ -126,6 +127,12 @@ def check(payload: bytes) -> Announcement:
     return announcement
 
 
+def is_current(announcement: Announcement, now: float) -> bool:
+    """Say whether an announcement counts now: not out of date, and not from so far ahead that no later one counts."""
+    slack = items.CLOCK_SLACK_SECONDS
+    return -slack < announcement.expires_at - now < LIFE_SECONDS + slack
+
+
 def _addresses(texts: tuple[str, ...], peer: PeerId) -> tuple[Multiaddr, ...]:
     """Return the addresses of kinds we know; others are no fault."""
     known: list[Multiaddr] = []
@@ -165,8 +172,11 @@ class Rules:
         if isinstance(author, Judgement):
             return author
         item = items.read(payload)
-        if item.expires_at > self._clock() + LIFE_SECONDS + items.CLOCK_SLACK_SECONDS:
+        age = self._clock() + LIFE_SECONDS - item.expires_at
+        if age < -items.CLOCK_SLACK_SECONDS:
             return Judgement(Verdict.IGNORE, Reason.NOT_YET, "an announcement from the future")
+        if age > FRESH_SECONDS + items.CLOCK_SLACK_SECONDS:
+            return Judgement(Verdict.IGNORE, Reason.EXPIRED, "an old announcement; who needs it asks for it")
         known = self._known(PeerId.of_key(author))
         if known is not None and item.expires_at < known + RENEW_SECONDS_MIN:
             return Judgement(Verdict.IGNORE, Reason.STALE_VERSION, "a newer announcement is known")
@@ -175,6 +185,7 @@ class Rules:
     def verify(self, payload: bytes) -> Judgement:
         """Check both signatures."""
         check(payload)
+        self._items.passed(payload)
         return ACCEPTED
 
 

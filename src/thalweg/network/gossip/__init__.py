@@ -1,6 +1,7 @@
 """Gossip: signed messages that reach everybody who reads a topic, among peers that may lie. gossipsub v1.1, sans-IO."""
 
 from thalweg.network.gossip.events import (
+    Accused,
     Beat,
     Cut,
     Deliver,
@@ -9,10 +10,12 @@ from thalweg.network.gossip.events import (
     Event,
     Joined,
     Left,
+    More,
     Note,
     Published,
     Received,
     Recorded,
+    Resumed,
     Send,
     Subscribed,
     Unsubscribed,
@@ -23,7 +26,7 @@ from thalweg.network.gossip.state import Chance, State
 from thalweg.network.gossip.validation import ACCEPTED, Judgement, Validator, Verdict
 
 __all__ = [
-    "ACCEPTED", "PROTOCOL", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
-    "Judgement", "Left", "Note", "Parameters", "Published", "Received", "Recorded", "Send", "Shape", "State",
-    "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
+    "ACCEPTED", "PROTOCOL", "Accused", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
+    "Judgement", "Left", "More", "Note", "Parameters", "Published", "Received", "Recorded", "Resumed", "Send", "Shape",
+    "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
 ]  # fmt: skip

@@ -49,16 +49,17 @@ def on_iwant(state: State, peer: Peer, want: IWant, now: float, out: Outbox) -> 
         if served >= caps.served_times_max or peer.served_bytes >= caps.served_bytes_per_heartbeat:
             continue
         kept.served[peer.id] = served + 1
-        peer.served_bytes += len(kept.field)
         state.counts["iwant_served"] += 1
-        out.message(peer.id, kept.field)
+        for field in kept.fields.values():
+            peer.served_bytes += len(field)
+            out.message(peer.id, field)
 
 
 def on_graft(state: State, peer: Peer, asked: Graft, now: float, out: Outbox) -> None:
     """Take a peer into the mesh, unless it was told to wait, has a bad name, or the mesh is full."""
     topic = state.topics.get(asked.topic)
-    if topic is None or peer.id in topic.mesh:
-        return  # to answer for topics we do not read would let peers make us talk
+    if topic is None or peer.id in topic.mesh or asked.topic not in peer.topics:
+        return  # to answer for topics that one of us does not read would let peers make us talk
     times, shape = state.parameters.times, state.parameters.shape
     until = state.backoffs.get((asked.topic, peer.id), now)
     if until > now:
@@ -73,17 +74,21 @@ def on_graft(state: State, peer: Peer, asked: Graft, now: float, out: Outbox) ->
 
 
 def on_prune(state: State, peer: Peer, told: Prune, now: float, out: Outbox) -> None:
-    """Leave a peer's mesh; dial whom it names, where its name is good enough."""
+    """Leave a peer's mesh; dial whom it names, where its name is good enough. Unasked, it only prolongs a backoff."""
     topic = state.topics.get(told.topic)
     if topic is None:
         return
+    was_meshed = peer.id in topic.mesh
+    if not was_meshed and (told.topic, peer.id) not in state.backoffs:
+        return
     times, thresholds = state.parameters.times, state.parameters.thresholds
-    if peer.id in topic.mesh:
+    if was_meshed:
         del topic.mesh[peer.id]
         state.scores.prune(peer.id, told.topic, now)
     seconds = min(float(told.backoff_seconds or times.backoff_seconds), times.backoff_seconds_max)
     mesh.back_off(state, told.topic, peer.id, now + seconds)
-    if told.peers and state.scores.of(peer.id) >= thresholds.exchanged:
-        for named in told.peers[: state.parameters.shape.exchanged_max]:
+    if was_meshed and told.peers and state.scores.of(peer.id) >= thresholds.exchanged:
+        for named in told.peers[: state.parameters.shape.exchanged_max - peer.exchanged]:
+            peer.exchanged += 1
             if named.record and named.peer not in state.peers:
                 out.add(Dial(named, peer.id))

@@ -12,6 +12,7 @@ class Joined(msgspec.Struct, frozen=True):
 
     peer: bytes
     is_outbound: bool  # we dialled it
+    group: str = ""  # the address it dialled from, as far as one party has it whole; empty where that means nothing
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -25,6 +26,12 @@ class Received(msgspec.Struct, frozen=True):
 
     peer: bytes
     rpc: bytes
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """There is time for the messages of a peer's RPC that were left (`More`)."""
+
+    peer: bytes
 
 
 class Subscribed(msgspec.Struct, frozen=True):
@@ -54,11 +61,18 @@ class Recorded(msgspec.Struct, frozen=True):
     record: bytes
 
 
+class Accused(msgspec.Struct, frozen=True):
+    """A peer misbehaved outside gossip, where it is no less of a liar."""
+
+    peer: bytes
+    amount: float  # of bad behaviour (P7)
+
+
 class Beat(msgspec.Struct, frozen=True):
     """A heartbeat's time has passed."""
 
 
-Event = Joined | Left | Received | Subscribed | Unsubscribed | Published | Recorded | Beat
+Event = Joined | Left | Received | Resumed | Subscribed | Unsubscribed | Published | Recorded | Accused | Beat
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -67,6 +81,12 @@ class Send(msgspec.Struct, frozen=True):
     peer: bytes
     rpc: bytes
     is_vital: bool  # subscriptions, GRAFT and PRUNE
+
+
+class More(msgspec.Struct, frozen=True):
+    """Messages of a peer's RPC are left: say `Resumed` before the next RPC of it, when everybody had his turn."""
+
+    peer: bytes
 
 
 class Deliver(msgspec.Struct, frozen=True):
@@ -101,4 +121,4 @@ class Note(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Send | Deliver | Cut | Dial | Note
+Effect = Send | More | Deliver | Cut | Dial | Note

@@ -7,42 +7,76 @@ from typing import Final
 from thalweg.network.gossip.parameters import Caps, Times
 
 _GENERATIONS: Final = 2
+_BAD_SHARE: Final = 8  # of what is remembered, one part is for bad messages: they cost nothing to make
 
 
-class Seen:
-    """Ids of a topic's messages, and whether each was good. Lives between one and two times `seen_seconds`."""
+class _Ids:
+    """Ids that live between one and two times so many seconds; at most so many."""
 
     __slots__ = ("_begun", "_newer", "_newer_max", "_older", "_seconds")
 
-    def __init__(self, times: Times, caps: Caps, now: float) -> None:
-        self._seconds = times.seen_seconds
-        self._newer_max = caps.seen_max // _GENERATIONS
-        self._newer: dict[bytes, bool] = {}
-        self._older: dict[bytes, bool] = {}
+    def __init__(self, seconds: float, ids_max: int, now: float) -> None:
+        self._seconds = seconds
+        self._newer_max = max(1, ids_max // _GENERATIONS)
+        self._newer: set[bytes] = set()
+        self._older: set[bytes] = set()
         self._begun = now
 
     def __len__(self) -> int:
         return len(self._newer) + len(self._older)
 
+    def __contains__(self, message_id: bytes) -> bool:
+        return message_id in self._newer or message_id in self._older
+
+    def add(self, message_id: bytes, now: float) -> None:
+        if len(self._newer) >= self._newer_max:
+            self._turn(now)
+        self._newer.add(message_id)
+
+    def age(self, now: float) -> None:
+        if now - self._begun >= self._seconds:
+            self._turn(now)
+
+    def _turn(self, now: float) -> None:
+        self._older, self._newer, self._begun = self._newer, set(), now
+
+
+class Seen:
+    """Ids of a topic's messages, and whether each was good. What was ignored may be taken later, so it is not here.
+
+    Bad messages have a room of their own: however many come, they make nobody forget a good one.
+    """
+
+    __slots__ = ("_bad", "_good")
+
+    def __init__(self, times: Times, caps: Caps, now: float) -> None:
+        bad_max = caps.seen_max // _BAD_SHARE
+        self._good = _Ids(times.seen_seconds, caps.seen_max - bad_max, now)
+        self._bad = _Ids(times.seen_seconds, bad_max, now)
+
+    def __len__(self) -> int:
+        return len(self._good) + len(self._bad)
+
     def get(self, message_id: bytes) -> bool | None:
         """Say whether a message was good; None where it was not seen."""
-        known = self._newer.get(message_id)
-        return known if known is not None else self._older.get(message_id)
+        if message_id in self._good:
+            return True
+        return False if message_id in self._bad else None
 
     def add(self, message_id: bytes, *, is_good: bool, now: float) -> None:
         """Remember a message."""
-        if now - self._begun >= self._seconds or len(self._newer) >= self._newer_max:
-            self._older, self._newer, self._begun = self._newer, {}, now
-        self._newer[message_id] = is_good
+        self._good.age(now)
+        self._bad.age(now)
+        (self._good if is_good else self._bad).add(message_id, now)
 
 
 class Kept:
-    """A message kept for IWANT: its encoded form, and how often each peer got it that way."""
+    """A message kept for IWANT: its encoded form in each topic it came in, and how often each peer got it that way."""
 
-    __slots__ = ("field", "served")
+    __slots__ = ("fields", "served")
 
-    def __init__(self, field: bytes) -> None:
-        self.field = field
+    def __init__(self) -> None:
+        self.fields: dict[str, bytes] = {}
         self.served: dict[bytes, int] = {}
 
 
@@ -63,9 +97,12 @@ class History:
 
     def add(self, message_id: bytes, topic: str, field: bytes) -> None:
         """Keep a message."""
-        if message_id in self._kept:
+        kept = self._kept.get(message_id)
+        if kept is None:
+            kept = self._kept[message_id] = Kept()
+        if topic in kept.fields:
             return
-        self._kept[message_id] = Kept(field)
+        kept.fields[topic] = field  # the same payload may count in another topic: neither takes the other's place
         self._windows[0].setdefault(topic, []).append(message_id)
         self._bytes += len(field)
         if self._bytes > self._bytes_max:
@@ -90,6 +127,9 @@ class History:
         window.clear()
 
     def _forget(self, window: dict[str, list[bytes]]) -> None:
-        for ids in window.values():
+        for topic, ids in window.items():
             for message_id in ids:
-                self._bytes -= len(self._kept.pop(message_id).field)
+                kept = self._kept[message_id]
+                self._bytes -= len(kept.fields.pop(topic))
+                if not kept.fields:
+                    del self._kept[message_id]

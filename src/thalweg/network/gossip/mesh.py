@@ -19,8 +19,14 @@ def admit(state: State, name: str, topic: Topic, peer: bytes, now: float, out: O
     """Take a peer into the mesh. IHAVE goes to peers outside it, so it is told now what it may have missed."""
     topic.mesh[peer] = None
     state.scores.graft(peer, name, now)
-    ids = state.history.told(name)
-    if ids and state.scores.of(peer) >= state.parameters.thresholds.told:
+    tell(state, name, peer, out)
+
+
+def tell(state: State, name: str, peer: bytes, out: Outbox) -> None:
+    """Tell a peer which messages we have, once a heartbeat: it is a small question with a large answer."""
+    told, ids = state.peers[peer].told, state.history.told(name)
+    if ids and name not in told and state.scores.of(peer) >= state.parameters.thresholds.told:
+        told.add(name)
         out.offer(peer, IHave(name, tuple(state.some(ids, state.parameters.caps.ids_told_max))))
 
 
@@ -34,10 +40,15 @@ def prune(state: State, name: str, peers: Iterable[bytes], now: float, out: Outb
 
 
 def refuse(state: State, name: str, peer: bytes, now: float, out: Outbox) -> None:
-    """Tell a peer that it is not in the mesh, and for how long it need not ask."""
+    """Tell a peer that it is not in the mesh, and for how long it need not ask; once a heartbeat, however it asks."""
     seconds = state.parameters.times.backoff_seconds
+    had_to_wait = state.backoffs.get((name, peer), now) > now
     back_off(state, name, peer, now + seconds)
-    named = exchanged(state, name, peer) if state.scores.of(peer) >= 0 else ()
+    refused = state.peers[peer].refused
+    if name in refused:
+        return
+    refused.add(name)
+    named = exchanged(state, name, peer) if state.scores.of(peer) >= 0 and not had_to_wait else ()
     out.control(peer, Prune(name, named, ceil(seconds)))
 
 
@@ -54,7 +65,9 @@ def leave(state: State, name: str, topic: Topic, now: float, out: Outbox) -> Non
 def back_off(state: State, name: str, peer: bytes, until: float) -> None:
     """Let no GRAFT pass before a time; a later one that was agreed before stays."""
     key = (name, peer)
-    state.backoffs[key] = max(until, state.backoffs.get(key, 0.0))
+    state.backoffs[key] = max(until, state.backoffs.pop(key, 0.0))
+    if len(state.backoffs) > state.parameters.caps.backoffs_max:
+        del state.backoffs[next(iter(state.backoffs))]
 
 
 def exchanged(state: State, name: str, peer: bytes) -> tuple[Exchanged, ...]:

@@ -24,7 +24,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     told_min: int = 6  # [D_lazy] peers outside the mesh that get our IHAVE
     told_share: float = 0.25  # [gossip factor] of the peers outside the mesh, where that is more
     better_peers: int = 2  # [opportunistic graft peers]
-    exchanged_max: int = 16  # peers named in a PRUNE
+    exchanged_max: int = 16  # peers named in a PRUNE, and taken from one peer a heartbeat
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +49,9 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     rpc_bytes_max: int = 1024 * 1024
     payload_bytes_max: int = 64 * 1024  # of topics whose validator says nothing smaller
+    fields_per_rpc_max: int = 16_384  # nested ones included
     messages_per_rpc_max: int = 2048
+    messages_per_step: int = 8  # looked at before the shell sees to others: a signature takes a tenth of a millisecond
     topics_max: int = 256  # that a peer may subscribe to
     controls_per_rpc_max: int = 256  # IHAVE, IWANT, GRAFT and PRUNE together
     ids_per_rpc_max: int = 5000
@@ -63,6 +65,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     messages_per_second: int = 4_000  # of a peer; what is above is dropped unread
     message_bytes_per_second: int = 8 * 1024 * 1024
     controls_per_second: int = 200
+    backoffs_max: int = 20_000  # remembered, of peers that are here or were
     flood_factor: int = 8  # a peer at so many times its rates is cut off
     author_messages_per_second: int = 50  # whoever forwards them
     authors_max: int = 50_000  # whose rates are remembered
@@ -91,6 +94,11 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     behaviour: float = -5.0  # [P7] squared, above the free ones
     behaviour_free: float = 3.0
     behaviour_decay: float = 0.97
+    colocation: float = -2.0  # [P6] squared, of the peers of one address above the free ones
+    colocation_free: int = 8
+    colocation_min: float = -40.0  # many people may be behind one address: out of the mesh, but not cut off for it
+    stain: float = 1.0  # of a peer's address for each time a peer there is cut off: newcomers have less for free
+    stain_decay: float = 0.995
     topics_max: float = 15.0  # [topic score cap] of all topics together
     zero: float = 0.01
     kept_seconds: float = 600.0  # a score outlives the link by this: reconnecting does not clear it

@@ -8,6 +8,7 @@ from hashlib import sha256
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.network.gossip import control, heartbeat, mesh, rpc, validation
 from thalweg.network.gossip.events import (
+    Accused,
     Beat,
     Cut,
     Deliver,
@@ -15,10 +16,12 @@ from thalweg.network.gossip.events import (
     Event,
     Joined,
     Left,
+    More,
     Note,
     Published,
     Received,
     Recorded,
+    Resumed,
     Subscribed,
     Unsubscribed,
 )
@@ -38,33 +41,40 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
     match event:
         case Received(peer, data):
             _on_rpc(state, peer, data, now, out)
+        case Resumed(peer):
+            _resume(state, peer, now, out)
         case Beat():
             heartbeat.beat(state, now, out)
             for peer in tuple(state.peers):
                 _cut_if_unheard(state, peer, out)
         case Published(topic, payload):
             _publish(state, topic, payload, now, out)
-        case Joined(peer, is_outbound):
-            _on_joined(state, peer, now, out, is_outbound=is_outbound)
+        case Joined():
+            _on_joined(state, event, now, out)
         case Left(peer):
             _on_left(state, peer, now)
         case Subscribed(topic, validator):
             _subscribe(state, topic, validator, now, out)
         case Unsubscribed(topic):
             _unsubscribe(state, topic, now, out)
+        case Accused(peer, amount):
+            if peer in state.peers:
+                state.counts["accused"] += 1
+                state.scores.misbehave(peer, amount, now)
+                _cut_if_unheard(state, peer, out)
         case Recorded(peer, record):
             if peer in state.peers and len(record) <= state.parameters.caps.records_bytes_max:
                 state.peers[peer].record = record
     return out.finish()
 
 
-def _on_joined(state: State, peer: bytes, now: float, out: Outbox, *, is_outbound: bool) -> None:
-    if peer in state.peers:
+def _on_joined(state: State, joined: Joined, now: float, out: Outbox) -> None:
+    if joined.peer in state.peers:
         raise InvariantBroken("a peer joined gossip twice")
-    state.peers[peer] = Peer(peer, state.parameters, now, is_outbound=is_outbound)
-    state.scores.join(peer)
+    state.peers[joined.peer] = Peer(joined.peer, state.parameters, now, is_outbound=joined.is_outbound)
+    state.scores.join(joined.peer, "" if joined.is_outbound else joined.group, now)
     for topic in state.topics:
-        out.subscription(peer, topic, is_subscribed=True)
+        out.subscription(joined.peer, topic, is_subscribed=True)
 
 
 def _on_left(state: State, peer: bytes, now: float) -> None:
@@ -169,9 +179,29 @@ def _on_rpc(state: State, peer_id: bytes, data: bytes, now: float, out: Outbox) 
     except PeerFault as fault:
         state.counts[f"cut_{fault.reason.name.lower()}"] += 1
         out.add(Cut(peer_id, fault.reason, fault.detail))
+        peer.waiting.clear()
+        state.scores.stain(peer_id)
         state.scores.misbehave(peer_id, state.parameters.weights.behaviour_free * 4, now)  # unheard from here on
     else:
         _cut_if_unheard(state, peer_id, out)
+
+
+def _resume(state: State, peer_id: bytes, now: float, out: Outbox) -> None:
+    peer = state.peers.get(peer_id)
+    if peer is not None and peer.waiting:
+        _look_at_waiting(state, peer, now, out)
+        _cut_if_unheard(state, peer_id, out)
+
+
+def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
+    """Look at a few messages of a peer's RPC: one RPC may hold more signatures than there is time for at once."""
+    for _ in range(min(len(peer.waiting), state.parameters.caps.messages_per_step)):
+        _on_message(state, peer, peer.waiting.popleft(), now, out)
+        if state.scores.of(peer.id) < state.parameters.thresholds.heard:
+            peer.waiting.clear()
+            return
+    if peer.waiting:
+        out.add(More(peer.id))
 
 
 def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox) -> None:
@@ -182,10 +212,8 @@ def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox
         for control_message in parsed.controls:
             _on_control(state, peer, control_message, now, out)
     if parsed.messages and _within(state, peer.messages, peer.flood_messages, len(parsed.messages), now):
-        for message in parsed.messages:
-            if state.scores.of(peer.id) < state.parameters.thresholds.heard:
-                return
-            _on_message(state, peer, message, now, out)
+        peer.waiting += parsed.messages
+        _look_at_waiting(state, peer, now, out)
 
 
 def _within(state: State, bucket: Bucket, flood: Bucket, amount: int, now: float) -> bool:
@@ -200,16 +228,23 @@ def _within(state: State, bucket: Bucket, flood: Bucket, amount: int, now: float
 
 def _on_subscription(state: State, peer: Peer, said: rpc.Subscription, now: float) -> None:
     if not said.is_subscribed:
+        if said.topic not in peer.topics:
+            return
         peer.topics.discard(said.topic)
+        peer.left.add(said.topic)
         _stop_reading(state, peer.id, said.topic)
         topic = state.topics.get(said.topic)
         if topic is not None and peer.id in topic.mesh:
             del topic.mesh[peer.id]
             state.scores.prune(peer.id, said.topic, now)
+            mesh.back_off(state, said.topic, peer.id, now + state.parameters.times.leave_backoff_seconds)
     elif said.topic not in peer.topics:
         if len(peer.topics) >= state.parameters.caps.topics_max:
             state.scores.misbehave(peer.id, 1.0, now)
             return
+        if said.topic in peer.left:
+            state.counts["subscription_churn"] += 1
+            state.scores.misbehave(peer.id, 1.0, now)
         peer.topics.add(said.topic)
         state.readers.setdefault(said.topic, {})[peer.id] = None
 
@@ -238,7 +273,8 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
         _on_duplicate(state, peer, message.topic, message_id, now, is_good=known)
         return
     judged = _judge(state, topic.validator, message.payload, now)
-    topic.seen.add(message_id, is_good=judged.verdict is not Verdict.REJECT, now=now)
+    if judged.verdict is not Verdict.IGNORE:
+        topic.seen.add(message_id, is_good=judged.verdict is Verdict.ACCEPT, now=now)
     state.counts[judged.verdict.value] += 1
     if judged.verdict is not Verdict.ACCEPT:
         out.add(Note(peer.id, judged.verdict, judged.reason or Reason.MALFORMED, judged.detail))
@@ -290,4 +326,5 @@ def _cut_if_unheard(state: State, peer: bytes, out: Outbox) -> None:
     score = state.scores.of(peer)
     if score < state.parameters.thresholds.heard:
         state.counts["cut_score"] += 1
+        state.scores.stain(peer)
         out.add(Cut(peer, Reason.FLOOD, f"its score {score:.0f} is too low"))

@@ -120,16 +120,16 @@ def decode(data: bytes, caps: Caps) -> Rpc:
     subscriptions: list[Subscription] = []
     messages: list[Message] = []
     controls: list[Control] = []
-    fields_max = caps.messages_per_rpc_max + caps.topics_max
-    for number, value in protobuf.parse(data, fields_max):
+    budget = protobuf.Budget(caps.fields_per_rpc_max)
+    for number, value in protobuf.parse(data, caps.messages_per_rpc_max + caps.topics_max, budget):
         if not isinstance(value, bytes):
             continue
         if number == _PUBLISH:
-            messages.append(_message(value))
+            messages.append(_message(value, budget))
         elif number == _SUBSCRIPTION:
-            subscriptions.append(_subscription(value))
+            subscriptions.append(_subscription(value, budget))
         elif number == _CONTROL:
-            controls += _controls(value, caps)
+            controls += _controls(value, caps, budget)
     for found, limit, what in (
         (len(subscriptions), caps.topics_max, "subscriptions"),
         (len(messages), caps.messages_per_rpc_max, "messages"),
@@ -159,9 +159,9 @@ def _encode(control: Control) -> bytes:
             return protobuf.bytes_field(_PRUNE, body)
 
 
-def _subscription(data: bytes) -> Subscription:
+def _subscription(data: bytes, budget: protobuf.Budget) -> Subscription:
     topic, is_subscribed = b"", False
-    for number, value in protobuf.parse(data, _MESSAGE_FIELDS_MAX):
+    for number, value in protobuf.parse(data, _MESSAGE_FIELDS_MAX, budget):
         if number == _SUBSCRIBED_TOPIC and isinstance(value, bytes):
             topic = value
         elif number == _IS_SUBSCRIBED and isinstance(value, int):
@@ -169,10 +169,10 @@ def _subscription(data: bytes) -> Subscription:
     return Subscription(_topic(topic), is_subscribed)
 
 
-def _message(data: bytes) -> Message:
+def _message(data: bytes, budget: protobuf.Budget) -> Message:
     topic: bytes | None = None
     payload = b""
-    for number, value in protobuf.parse(data, _MESSAGE_FIELDS_MAX):
+    for number, value in protobuf.parse(data, _MESSAGE_FIELDS_MAX, budget):
         if not isinstance(value, bytes):
             continue
         if number == _DATA:
@@ -184,25 +184,25 @@ def _message(data: bytes) -> Message:
     return Message(_topic(topic or b""), payload)
 
 
-def _controls(data: bytes, caps: Caps) -> list[Control]:
+def _controls(data: bytes, caps: Caps, budget: protobuf.Budget) -> list[Control]:
     controls: list[Control] = []
     ids_left = caps.ids_per_rpc_max
-    for number, value in protobuf.parse(data, caps.controls_per_rpc_max + 1):
+    for number, value in protobuf.parse(data, caps.controls_per_rpc_max + 1, budget):
         if not isinstance(value, bytes):
             continue
         if number in (_IHAVE, _IWANT):
-            have = _ids(value, number, ids_left)
+            have = _ids(value, number, ids_left, budget)
             ids_left -= len(have.ids)
             controls.append(have)
         elif number == _GRAFT:
-            controls.append(Graft(_topic(_bytes(value, _GRAFT_TOPIC))))
+            controls.append(Graft(_topic(_bytes(value, _GRAFT_TOPIC, budget))))
         elif number == _PRUNE:
-            controls.append(_prune(value, caps))
+            controls.append(_prune(value, caps, budget))
     return controls
 
 
-def _ids(data: bytes, number: int, ids_left: int) -> IHave | IWant:
-    fields = protobuf.parse(data, ids_left + 1)
+def _ids(data: bytes, number: int, ids_left: int, budget: protobuf.Budget) -> IHave | IWant:
+    fields = protobuf.parse(data, ids_left + 1, budget)
     wanted = _IHAVE_ID if number == _IHAVE else _IWANT_ID
     ids = tuple(
         value for found, value in fields if found == wanted and isinstance(value, bytes) and len(value) == ID_BYTES
@@ -213,23 +213,24 @@ def _ids(data: bytes, number: int, ids_left: int) -> IHave | IWant:
     return IHave(_topic(topic), ids)
 
 
-def _prune(data: bytes, caps: Caps) -> Prune:
+def _prune(data: bytes, caps: Caps, budget: protobuf.Budget) -> Prune:
     topic, backoff = b"", 0
     peers: list[Exchanged] = []
-    for number, value in protobuf.parse(data):
+    for number, value in protobuf.parse(data, protobuf.FIELDS_MAX, budget):
         if number == _PRUNE_BACKOFF and isinstance(value, int):
             backoff = value
         elif number == _PRUNE_TOPIC and isinstance(value, bytes):
             topic = value
         elif number == _PRUNE_PEER and isinstance(value, bytes):
-            record = _bytes(value, _PEER_RECORD)
-            peers.append(Exchanged(_bytes(value, _PEER_ID), record if len(record) <= caps.records_bytes_max else b""))
+            record = _bytes(value, _PEER_RECORD, budget)
+            peer = _bytes(value, _PEER_ID, budget)
+            peers.append(Exchanged(peer, record if len(record) <= caps.records_bytes_max else b""))
     return Prune(_topic(topic), tuple(peers), backoff)
 
 
-def _bytes(data: bytes, number: int) -> bytes:
+def _bytes(data: bytes, number: int, budget: protobuf.Budget) -> bytes:
     found = b""
-    for each, value in protobuf.parse(data, _PEER_FIELDS_MAX):
+    for each, value in protobuf.parse(data, _PEER_FIELDS_MAX, budget):
         if each == number and isinstance(value, bytes):
             found = value
     return found

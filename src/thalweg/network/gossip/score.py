@@ -1,13 +1,20 @@
-"""Peer scores: P1 time in the mesh, P2 first deliveries, P3 deliveries missing, P4 invalid messages, P7 behaviour.
+"""Peer scores: P1 time in the mesh, P2 first deliveries, P3 deliveries missing, P4 invalid messages, P6 how many share
+an address, P7 behaviour.
 
 A score is computed anew in every heartbeat and after every bad deed; in between the last one counts. What a mesh peer
 should deliver (P3) is a share of what the topic really carried meanwhile, so quiet topics punish nobody; and what is
 missing costs at most what the peer earned in the topic, since a peer far away never has a message before we do.
+
+A new name costs nothing, so bad deeds are remembered past the link, the worst longest; and an address at which peers
+were cut off is stained: who comes from there begins with what others get for free used up.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from typing import Final
 
 from thalweg.network.gossip.parameters import Caps, Weights
+
+_FORGOTTEN_SHARE: Final = 64  # of those that left; sorting them for each one would cost much
 
 
 class TopicDeeds:
@@ -27,9 +34,10 @@ class TopicDeeds:
 class Deeds:
     """What a peer did."""
 
-    __slots__ = ("behaviour", "left_at", "score", "topics")
+    __slots__ = ("behaviour", "group", "left_at", "score", "topics")
 
     def __init__(self) -> None:
+        self.group = ""  # its address, as far as one party has it whole; empty where that means nothing
         self.topics: dict[str, TopicDeeds] = {}
         self.behaviour = 0.0
         self.score = 0.0
@@ -45,24 +53,47 @@ class Scores:
         self._here: dict[bytes, Deeds] = {}
         self._gone: OrderedDict[bytes, Deeds] = OrderedDict()
         self._carried: dict[str, float] = {}  # by each topic, decayed like deliveries
+        self._sharing: Counter[str] = Counter()  # peers that dialled us, by group
+        self._stains: OrderedDict[str, float] = OrderedDict()  # of groups
 
-    def join(self, peer: bytes) -> None:
-        """Note that a peer is here; what it did before counts on."""
-        deeds = self._gone.pop(peer, None) or Deeds()
+    def join(self, peer: bytes, group: str = "", now: float = 0.0) -> None:
+        """Note that a peer is here; what it did before counts on. `group` is where it is, unless we chose it."""
+        deeds = self._gone.pop(peer, None)
+        if deeds is None:
+            deeds = Deeds()
+            deeds.behaviour = min(self._stains.get(group, 0.0), self._weights.behaviour_free)
         deeds.left_at = None
+        deeds.group = group
+        if group:
+            self._sharing[group] += 1
         self._here[peer] = deeds
+        self._compute(deeds, now)
 
     def leave(self, peer: bytes, now: float) -> None:
-        """Note that a peer left. A good score is forgotten, a bad one kept."""
+        """Note that a peer left. Good deeds are forgotten, bad ones kept."""
         deeds = self._here.pop(peer)
-        for topic in deeds.topics:
+        if deeds.group:
+            self._sharing[deeds.group] -= 1
+            if not self._sharing[deeds.group]:
+                del self._sharing[deeds.group]
+        deeds.group = ""
+        for topic, done in deeds.topics.items():
             self._end_mesh(deeds, topic, now)
+            done.first = 0.0
         self._compute(deeds, now)
-        if deeds.score < 0:
+        if _has_sinned(deeds):
             deeds.left_at = now
             self._gone[peer] = deeds
             if len(self._gone) > self._gone_max:
-                self._gone.popitem(last=False)
+                self._forget_best()
+
+    def stain(self, peer: bytes) -> None:
+        """Note that a peer is cut off: what its address is worth for newcomers."""
+        deeds = self._here.get(peer)
+        if deeds is not None and deeds.group:
+            self._stains[deeds.group] = self._stains.pop(deeds.group, 0.0) + self._weights.stain
+            if len(self._stains) > self._gone_max:
+                self._stains.popitem(last=False)
 
     def of(self, peer: bytes) -> float:
         """Return the score of a peer that is here; 0 of any other."""
@@ -78,7 +109,7 @@ class Scores:
         for topic, done in deeds.topics.items():
             for name, worth in self._parts(topic, done, now).items():
                 parts[name] += worth
-        return {**parts, "P7": self._behaviour(deeds)}
+        return {**parts, "P6": self._colocation(deeds), "P7": self._behaviour(deeds)}
 
     # deeds
 
@@ -137,10 +168,14 @@ class Scores:
         forgotten = [
             peer
             for peer, deeds in self._gone.items()
-            if deeds.left_at is None or now - deeds.left_at > weights.kept_seconds or deeds.score >= 0
+            if deeds.left_at is None or now - deeds.left_at > weights.kept_seconds or not _has_sinned(deeds)
         ]
         for peer in forgotten:
             del self._gone[peer]
+        for group, stain in tuple(self._stains.items()):
+            self._stains[group] = self._faded(stain, weights.stain_decay)
+            if not self._stains[group]:
+                del self._stains[group]
 
     def forget_topic(self, topic: str) -> None:
         """Drop what a topic carried: we do not read it any more."""
@@ -188,10 +223,25 @@ class Scores:
         excess = deeds.behaviour - self._weights.behaviour_free
         return self._weights.behaviour * excess**2 if excess > 0 else 0.0
 
+    def _colocation(self, deeds: Deeds) -> float:
+        excess = self._sharing[deeds.group] - self._weights.colocation_free if deeds.group else 0
+        return max(self._weights.colocation * excess**2, self._weights.colocation_min) if excess > 0 else 0.0
+
     def _compute(self, deeds: Deeds, now: float) -> None:
         topics = sum(sum(self._parts(topic, done, now).values()) for topic, done in deeds.topics.items())
-        deeds.score = min(topics, self._weights.topics_max) + self._behaviour(deeds)
+        deeds.score = min(topics, self._weights.topics_max) + self._colocation(deeds) + self._behaviour(deeds)
+
+    def _forget_best(self) -> None:
+        """Make room: who did least is forgotten first, so that a crowd of small sinners hides no great one."""
+        by_score = sorted(self._gone, key=lambda peer: self._gone[peer].score, reverse=True)
+        for peer in by_score[: max(1, self._gone_max // _FORGOTTEN_SHARE)]:
+            del self._gone[peer]
 
     def _faded(self, value: float, decay: float) -> float:
         value *= decay
         return value if value >= self._weights.zero else 0.0
+
+
+def _has_sinned(deeds: Deeds) -> bool:
+    """Say whether anything is left that counts against a peer, even where it costs nothing yet."""
+    return deeds.behaviour > 0 or any(done.invalid or done.failure for done in deeds.topics.values())

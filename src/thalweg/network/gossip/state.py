@@ -3,7 +3,7 @@
 The state is changed in place: copying it for every message would cost more than everything else together.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -29,8 +29,9 @@ class Peer:
     """A linked peer."""
 
     __slots__ = (
-        "bytes", "controls", "flood_bytes", "flood_controls", "flood_messages", "id", "ids_asked", "ids_wanted",
-        "ihaves", "is_outbound", "messages", "promises", "record", "served_bytes", "topics",
+        "bytes", "controls", "exchanged", "flood_bytes", "flood_controls", "flood_messages", "id", "ids_asked",
+        "ids_wanted", "ihaves", "is_outbound", "left", "messages", "promises", "record", "refused", "served_bytes",
+        "told", "topics", "waiting",
     )  # fmt: skip
 
     def __init__(self, peer: bytes, parameters: Parameters, now: float, *, is_outbound: bool) -> None:
@@ -39,6 +40,7 @@ class Peer:
         self.is_outbound = is_outbound
         self.topics: set[str] = set()  # it reads
         self.record = b""
+        self.waiting: deque[rpc.Message] = deque()  # of its last RPC, not looked at yet
         self.messages = Bucket(caps.messages_per_second, now)
         self.bytes = Bucket(caps.message_bytes_per_second, now)
         self.controls = Bucket(caps.controls_per_second, now)
@@ -46,11 +48,17 @@ class Peer:
         self.flood_bytes = Bucket(caps.message_bytes_per_second * caps.flood_factor, now)
         self.flood_controls = Bucket(caps.controls_per_second * caps.flood_factor, now)
         self.promises: dict[bytes, float] = {}  # until when a message must come that it told of and we asked for
-        self.ihaves = self.ids_asked = self.ids_wanted = self.served_bytes = 0  # in this heartbeat
+        self.refused: set[str] = set()  # topics whose GRAFT was answered in this heartbeat
+        self.told: set[str] = set()  # topics in which it was told what we have, in this heartbeat
+        self.left: set[str] = set()  # topics it stopped reading in this heartbeat
+        self.begin_heartbeat()
 
     def begin_heartbeat(self) -> None:
         """Count anew."""
-        self.ihaves = self.ids_asked = self.ids_wanted = self.served_bytes = 0
+        self.ihaves = self.ids_asked = self.ids_wanted = self.served_bytes = self.exchanged = 0
+        self.refused.clear()
+        self.told.clear()
+        self.left.clear()
 
 
 class Sighting:
@@ -95,7 +103,7 @@ class State:
         self.topics: dict[str, Topic] = {}
         self.fanouts: dict[str, Fanout] = {}
         self.readers: dict[str, dict[bytes, None]] = {}  # of a topic, among the linked peers; an ordered set
-        self.backoffs: dict[tuple[str, bytes], float] = {}  # until when no GRAFT may pass, either way
+        self.backoffs: dict[tuple[str, bytes], float] = {}  # until when no GRAFT may pass, either way; oldest first
         self.history = History(parameters.times, parameters.caps)
         self.scores = Scores(parameters.weights, parameters.caps)
         self.authors: OrderedDict[bytes, Bucket] = OrderedDict()

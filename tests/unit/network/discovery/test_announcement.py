@@ -9,6 +9,7 @@ from thalweg.errors import PeerFault, Reason
 from thalweg.network import items
 from thalweg.network.discovery.announcement import (
     BODY_BYTES_MAX,
+    FRESH_SECONDS,
     LIFE_SECONDS,
     TOPIC,
     Binding,
@@ -133,6 +134,8 @@ def test_another_form_of_the_same_thing_and_too_much_are_refused() -> None:
         (NOW + LIFE_SECONDS, NOW, Verdict.IGNORE),
         (None, NOW + 299, Verdict.ACCEPT),
         (None, NOW + 301, Verdict.IGNORE),
+        (None, NOW - FRESH_SECONDS - 299, Verdict.ACCEPT),
+        (None, NOW - FRESH_SECONDS - 301, Verdict.IGNORE),
     ],
 )
 def test_only_news_is_passed_on(known: float | None, said_at: float, verdict: Verdict) -> None:

@@ -19,7 +19,32 @@ def test_no_more_is_remembered_than_the_limit() -> None:
     for number in range(1000):
         seen.add(number.to_bytes(4), is_good=True, now=0.0)
         assert len(seen) <= 10
-        assert all(seen.get(newest.to_bytes(4)) for newest in range(max(0, number - 4), number + 1))
+        assert all(seen.get(newest.to_bytes(4)) for newest in range(max(0, number - 3), number + 1))
+
+
+def test_bad_messages_make_nobody_forget_a_good_one() -> None:
+    seen = Seen(TIMES, Caps(seen_max=80), 0.0)
+    seen.add(b"good", is_good=True, now=0.0)
+    for number in range(1000):
+        seen.add(number.to_bytes(4), is_good=False, now=0.0)
+        assert len(seen) <= 11
+    assert seen.get(b"good")
+
+
+def test_the_same_payload_in_two_topics_is_kept_and_told_in_both() -> None:
+    history = History(TIMES, Caps())
+    history.add(b"1", "other", b"in other")
+    history.shift()
+    history.add(b"1", "t", b"in t")
+    assert (history.told("other"), history.told("t")) == ([b"1"], [b"1"])
+    kept = history.get(b"1")
+    assert kept is not None
+    assert set(kept.fields.values()) == {b"in other", b"in t"}
+    history.shift()
+    history.shift()
+    assert set(kept.fields.values()) == {b"in t"}
+    history.shift()
+    assert len(history) == 0
 
 
 def test_messages_are_told_of_shorter_than_they_are_kept() -> None:
@@ -33,7 +58,7 @@ def test_messages_are_told_of_shorter_than_they_are_kept() -> None:
     assert history.told("t") == []
     kept = history.get(b"1")
     assert kept is not None
-    assert kept.field == b"one"
+    assert kept.fields == {"t": b"one"}
     history.shift()
     assert history.get(b"1") is None
     assert len(history) == 0

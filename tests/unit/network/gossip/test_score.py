@@ -136,3 +136,76 @@ def test_a_kept_score_is_forgotten_in_time() -> None:
     made.beat(121.0)
     made.join(b"a")
     assert made.of(b"a") == 0
+
+
+def test_reconnecting_clears_no_misbehaviour_not_even_what_was_free() -> None:
+    made = scores(b"a")
+    for _ in range(10):  # each time as much as is free
+        made.misbehave(b"a", 3.0, 0.0)
+        made.leave(b"a", 0.0)
+        made.join(b"a")
+    assert made.of(b"a") < -80
+
+
+def test_good_deeds_do_not_wait_for_a_return_to_cover_bad_ones() -> None:
+    made = scores(b"a")
+    for _ in range(100):
+        made.first(b"a", "t")
+    made.invalid(b"a", "t", 0.0)
+    assert made.of(b"a") == 0
+    made.leave(b"a", 0.0)
+    made.join(b"a")
+    assert made.of(b"a") == -10
+
+
+def test_a_crowd_of_small_sinners_hides_no_great_one() -> None:
+    made = scores(b"great", caps=Caps(scores_kept_max=100))
+    for _ in range(5):
+        made.invalid(b"great", "t", 0.0)
+    made.leave(b"great", 0.0)
+    for number in range(1000):
+        made.join(b"%d" % number)
+        made.misbehave(b"%d" % number, 1.0, 0.0)
+        made.leave(b"%d" % number, 0.0)
+    made.join(b"great")
+    assert made.of(b"great") == -250
+
+
+def test_peers_that_dial_from_one_address_pay_above_the_free_ones_up_to_a_limit_that_cuts_nobody() -> None:
+    made = scores()
+    for number in range(WEIGHTS.colocation_free):
+        made.join(b"%d" % number, "1.2.3.4")
+    assert made.of(b"0") == 0
+    made.join(b"one more", "1.2.3.4")
+    made.join(b"elsewhere", "5.6.7.8")
+    made.join(b"dialled by us")
+    made.beat(0.0)
+    assert [made.of(peer) for peer in (b"0", b"one more", b"elsewhere", b"dialled by us")] == [-2, -2, 0, 0]
+    for number in range(100):
+        made.join(b"sybil %d" % number, "1.2.3.4")
+    made.beat(0.0)
+    assert made.why(b"0", 0.0)["P6"] == made.of(b"0") == WEIGHTS.colocation_min
+    for number in range(100):
+        made.leave(b"sybil %d" % number, 0.0)
+    made.leave(b"one more", 0.0)
+    made.beat(0.0)
+    assert made.of(b"0") == 0
+
+
+def test_who_comes_from_where_others_were_cut_off_has_less_for_free_for_a_while() -> None:
+    made = scores()
+    for number in range(5):
+        made.join(b"%d" % number, "1.2.3.4")
+        made.stain(b"%d" % number)
+        made.leave(b"%d" % number, 0.0)
+    made.join(b"new name", "1.2.3.4")
+    made.join(b"elsewhere", "5.6.7.8")
+    assert made.of(b"new name") == 0
+    for peer in (b"new name", b"elsewhere"):
+        made.misbehave(peer, 1.0, 0.0)
+    assert (made.of(b"new name"), made.of(b"elsewhere")) == (-5, 0)
+    for second in range(2000):
+        made.beat(float(second))
+    made.join(b"much later", "1.2.3.4")
+    made.misbehave(b"much later", 3.0, 0.0)
+    assert made.of(b"much later") == 0
