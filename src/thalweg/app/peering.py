@@ -1,4 +1,5 @@
-"""A node among strangers: gossip, discovery and what the node announces of itself, composed. Files: `peers.json`."""
+"""A node among strangers: gossip, discovery and what the node announces of itself, composed. Files: `peers.json`,
+`bans.json`."""
 
 import logging
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from thalweg.storage import Keys
 from thalweg.storage.folder import read_whole, write_whole
 
 PEERS_FILE: Final = "peers.json"
+BANS_FILE: Final = "bans.json"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -44,6 +46,7 @@ class Peering:
             describe=self._describe,
             bootstrap=tuple(map(Multiaddr.parse, bootstrap)),
             save=partial(write_whole, folder / PEERS_FILE),
+            save_bans=partial(write_whole, folder / BANS_FILE),
             clock=clock,
         )
         self._host = host
@@ -57,7 +60,19 @@ class Peering:
 
 
 def _read_book(host: Host, folder: Path) -> PeerBook:
-    """Return the peer book of the last run. A damaged one is no loss worth a stop: peers are found again."""
+    """Return the peer book of the last run, with its bans.
+
+    Raises:
+        UserFault: the bans cannot be read: whoever was banned would be back.
+    """
+    book = _read_nodes(host, folder)
+    if (folder / BANS_FILE).exists():
+        book.decode_bans(read_whole(folder / BANS_FILE))
+    return book
+
+
+def _read_nodes(host: Host, folder: Path) -> PeerBook:
+    """Return the nodes of the last run. A damaged list is no loss worth a stop: peers are found again."""
     path = folder / PEERS_FILE
     if not path.exists():
         return PeerBook(host.peer_id)

@@ -10,6 +10,7 @@ from thalweg.errors import Reason, Unavailable
 from thalweg.network.link import Link
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
+from thalweg.network.resolving import Resolver, connect_to_first
 from thalweg.network.switch import Switch
 
 Way = Callable[[Multiaddr, Link], Awaitable[None]]
@@ -27,6 +28,7 @@ class Dialler:
         self.by_proxy: Way | None = None  # where set, plain TCP too
         self.local_port = 0  # dial from there, so that a router has one address for what we listen on and what we dial
         self._switch = switch
+        self._resolver = Resolver()
 
     async def connect(self, address: Multiaddr, peer: PeerId) -> None:
         """Return once a link to a peer is authenticated.
@@ -81,14 +83,15 @@ class Dialler:
         return way
 
     async def _by_tcp(self, address: Multiaddr, link: Link) -> None:
-        loop = asyncio.get_running_loop()
         if self.local_port and address.ip is not None and not address.ip.is_loopback:
             family = socket.AF_INET6 if address.ip.version == 6 else socket.AF_INET
             dialled = await self._from_own_port(family, str(address.ip), address.port)
             if dialled is not None:
-                await loop.create_connection(lambda: link, sock=dialled)
+                await asyncio.get_running_loop().create_connection(lambda: link, sock=dialled)
                 return
-        await loop.create_connection(lambda: link, address.host, address.port)
+        is_name = address.ip is None
+        hosts = await self._resolver.resolve(address.host, address.port) if is_name else [address.host]
+        await connect_to_first(link, hosts, address.port)
 
     async def _from_own_port(self, family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
         """Return a connection from the port we listen on; None where the port cannot be used for this one."""

@@ -13,6 +13,7 @@ of `on_message`, `on_link_down`. Messages to one peer arrive in order or the lin
 import asyncio
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -94,6 +95,11 @@ class Host:
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Return where we listen, our peer id included."""
         return tuple(self._switch.addresses)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return why links ended and what was refused, by reason."""
+        return self._switch.counts
 
     @property
     def identity(self) -> Identity:
@@ -328,7 +334,7 @@ class Host:
             for link in self._switch.links.all():
                 link.abort()
             await asyncio.sleep(0)  # the event loop closes the sockets
-            self._switch.settle()
+            self._switch.finish()
             self._ended.set()
 
     async def aclose(self) -> None:

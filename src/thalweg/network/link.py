@@ -58,6 +58,13 @@ class Owner(Protocol):
     def settle(self) -> None:
         """Make the application's calls that wait."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Say whether links should not be read."""
+
+    def wait(self, link: "Link") -> None:
+        """Call `read_on` when they may be."""
+
     def weigh(self, link: "Link", size: int) -> None:
         """Count bytes that a link holds. Raises Unavailable where it holds most and all hold too much."""
 
@@ -231,6 +238,15 @@ class Link(asyncio.BufferedProtocol):
             self._owner.crash(error)
         self._owner.settle()
         self.flush()
+        if self._owner.is_behind and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._owner.wait(self)
+
+    def read_on(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._heard_at = self._loop.time()
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the socket is closed."""

@@ -18,12 +18,11 @@ from typing import Final
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable
 from thalweg.network import gossip
-from thalweg.network.discovery.groups import Reach, reach_of
+from thalweg.network.discovery.groups import Reach, address_group, reach_of
 from thalweg.network.framing import MessageReader, frame
 from thalweg.network.gossip.rpc import Exchanged
 from thalweg.network.host import Host
 from thalweg.network.link import Link
-from thalweg.network.links import address_group
 from thalweg.network.peer_id import PeerId
 from thalweg.network.stream import Receiver
 

@@ -13,6 +13,7 @@ from thalweg.network.framing import MessageReader, frame
 from thalweg.network.limits import YAMUX_WINDOW_BYTES, Limits
 from thalweg.network.peer_id import PeerId
 
+READS_AT_ONCE: Final = 32
 READ_BYTES_MAX: Final = YAMUX_WINDOW_BYTES  # `read_exactly` of more would wait for ever
 
 
@@ -62,7 +63,7 @@ class Carrier(Protocol):
 class Stream:
     """One stream. On the wire a varint length goes before each message, `Limits.message_bytes_max` at most."""
 
-    __slots__ = ("_buffer", "_carrier", "_closed", "_ended", "_held", "_id", "_lost", "_messages", "_reader", "_receiver", "_waiting", "peer", "protocol")  # noqa: E501  # fmt: skip
+    __slots__ = ("_buffer", "_carrier", "_closed", "_ended", "_held", "_id", "_lost", "_messages", "_reader", "_reads", "_receiver", "_waiting", "peer", "protocol")  # noqa: E501  # fmt: skip
 
     def __init__(self, carrier: Carrier, stream_id: int, peer: PeerId, protocol: str) -> None:
         self.peer = peer
@@ -73,6 +74,7 @@ class Stream:
         self._reader = MessageReader(carrier.limits.message_bytes_max)
         self._messages: deque[bytes] = deque()  # cut, not read
         self._held = 0
+        self._reads = 0
         self._receiver: Receiver | None = None  # whom everything is diverted to
         self._waiting: asyncio.Future[None] | None = None
         self._closed = False  # our side
@@ -86,6 +88,9 @@ class Stream:
             PeerFault: OVERSIZED or MALFORMED length, or the stream ended inside a message; the link is dropped.
             Unavailable: UNREACHABLE, the stream was reset or the link dropped.
         """
+        self._reads += 1
+        if self._reads % READS_AT_ONCE == 0:
+            await asyncio.sleep(0)  # a handler that finds everything here must not keep others waiting
         while not self._messages:
             if self._buffer:
                 self._cut()
@@ -103,6 +108,9 @@ class Stream:
         """
         if size > READ_BYTES_MAX:
             raise InvariantBroken(f"{size} bytes cannot be read at once; a stream's window is {READ_BYTES_MAX}")
+        self._reads += 1
+        if self._reads % READS_AT_ONCE == 0:
+            await asyncio.sleep(0)
         while len(self._buffer) < size:
             if not await self._more():
                 return None

@@ -34,6 +34,7 @@ PRIORITIES: Final = 2
 URGENT: Final = 0
 BULK: Final = 1
 CONTROL_FRAMES_MAX: Final = 4096  # answers waiting to be sent: a peer that makes more and does not read is cut off
+DISCARDABLE_MAX: Final = 64 * YAMUX_WINDOW_BYTES
 _STREAM_ID_MAX: Final = 2**32 - 1
 _WINDOW_MAX: Final = 2**32 - 1
 _CREDIT_BATCH: Final = YAMUX_WINDOW_BYTES // 2  # window updates are sent for this much, not for every read
@@ -112,7 +113,7 @@ class Session:
     __slots__ = (
         "_body_ends", "_body_left", "_body_of", "_control", "_discardable", "_inbound", "_inbound_max",
         "_newest_inbound", "_next_id", "_outbound", "_outbound_max", "_reader", "_ready", "_streams",
-        "done", "frames_received", "queued",
+        "done", "frames_received", "queued", "refused",
     )  # fmt: skip
 
     def __init__(self, *, dialer: bool, inbound_max: int, outbound_max: int) -> None:
@@ -131,6 +132,7 @@ class Session:
         self._ready: tuple[deque[_Stream], ...] = tuple(deque() for _ in range(PRIORITIES))
         self.queued = 0  # bytes written to streams and not yet taken
         self.frames_received = 0
+        self.refused = 0  # streams that were one too many; the caller zeroes it
         self.done: list[int] = []  # streams that are over; the caller empties it
 
     # what we do
@@ -310,7 +312,8 @@ class Session:
             raise PeerFault(Reason.MALFORMED, f"yamux stream {stream_id} cannot be opened")
         self._newest_inbound = stream_id
         if self._inbound >= self._inbound_max:
-            self._discardable += YAMUX_WINDOW_BYTES
+            self.refused += 1
+            self._let_discard(YAMUX_WINDOW_BYTES)
             self._answer(header(WINDOW_UPDATE, RST, stream_id, 0))
             return
         self._inbound += 1
@@ -334,6 +337,10 @@ class Session:
         else:
             stream.receivable -= size
 
+    def _let_discard(self, size: int) -> None:
+        """Let what is under way to a stream we dropped come, but not whatever many dropped streams add up to."""
+        self._discardable = min(self._discardable + size, DISCARDABLE_MAX)
+
     def _widen(self, stream: _Stream, size: int) -> None:
         stream.sendable += size
         if stream.sendable > _WINDOW_MAX:
@@ -352,7 +359,7 @@ class Session:
 
     def _drop(self, stream: _Stream) -> None:
         if not stream.ended:
-            self._discardable += stream.receivable
+            self._let_discard(stream.receivable)
         self.queued -= stream.queued
         stream.outgoing.clear()
         stream.queued = 0

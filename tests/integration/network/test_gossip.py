@@ -293,11 +293,11 @@ def test_unfinished_rpcs_of_many_peers_are_bounded_together_and_the_heaviest_goe
                 )
             assert 500_000 < most <= 1_000_000 + 8 * 2 * 65_536
             await until(lambda: len([link for link in alice.host._switch.links.all() if not link.is_closed]) <= 6)
-            assert alice.host._switch.held <= 1_000_000
+            assert alice.host._switch.scale.held <= 1_000_000
             for raw in crowd:
                 raw.close()
             await until(lambda: not alice.gossip.peers())
-            assert alice.host._switch.held == 0
+            assert alice.host._switch.scale.held == 0
 
     asyncio.run(scenario())
 

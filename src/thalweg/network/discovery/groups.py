@@ -58,6 +58,15 @@ def group_of(address: Multiaddr) -> str:
     return str(ipaddress.ip_network((ip, prefix), strict=False))
 
 
+def address_group(host: str) -> str:
+    """Return what is limited together: an IPv4 address, or the /64 that one IPv6 user commonly has."""
+    try:
+        ip = plain(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        return host
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
+
+
 def is_public(address: Multiaddr) -> bool:
     """Say whether others on the internet can be told of an address."""
     return address.ip is None or reach_of(address.ip) is Reach.PUBLIC
