@@ -95,9 +95,18 @@ class Reach:
         links = [info for info in self._host.linked() if info.dialled and info.address.relay is None]
         return tuple(dict.fromkeys(info.observed for info in links if info.observed is not None))
 
+    @property
+    def is_local(self) -> bool:
+        """Say whether nobody but this machine can dial us."""
+        return all(each.ip is not None and each.ip.is_loopback for each in self._host.addresses)
+
+    def listening(self) -> tuple[Multiaddr, ...]:
+        """Return where we listen, each interface's own address where it is all of them."""
+        return reachability.expanded(self._host.addresses, local_addresses(), self._host.peer_id)
+
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Return where others may reach us, best first."""
-        listening = reachability.expanded(self._host.addresses, local_addresses(), self._host.peer_id)
+        listening = self.listening()
         sure = (*self._announced, *self._evidence.reached())
         if self.state is not Reachability.PUBLIC:
             sure += self.relaying.addresses()
@@ -139,6 +148,8 @@ class Reach:
 
     async def check(self, *, anew: bool = False) -> None:
         """Ask a few peers to dial back, where it is time, or `anew`."""
+        if self.is_local and not anew:
+            return
         tried = self._candidates()
         now = self._clock()
         if anew:

@@ -170,7 +170,10 @@ def test_reach_learns_from_peers_that_it_can_be_reached() -> None:
             watching = asyncio.get_running_loop().create_task(reach.run())
             await one.host.dial(two.address)
             await one.host.dial(three.address)
-            await until(lambda: reach.state is Reachability.PUBLIC)
+            await until(lambda: all(PROTOCOL in info.protocols for info in one.host.linked()))
+            assert reach.is_local
+            await reach.check(anew=True)
+            assert reach.state is Reachability.PUBLIC
             assert reach.addresses()[0] == one.address
             assert reach.report().trials
             watching.cancel()
