@@ -12,6 +12,7 @@ import coincurve
 
 from thalweg.channel.effects import Authorize, Notify
 from thalweg.channel.events import ChainReported, FundingAuthorized, LinkDown, LinkUp, Policy
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.onchain import Call, CallSettled, ChannelObserved, OpenChannel, Pull, View
 from thalweg.channel.operations import Transfer
 from thalweg.channel.terms import CloseOut, Terms
@@ -136,7 +137,7 @@ def make_terms(first: Keys, second: Keys, nonce: int) -> Terms:
         exit_spread=0,
         oracle=ORACLE,
         risk_params_hash=ZERO_HASH,
-        nonce=nonce,
+        nonce=opening_nonce(nonce, (first.payout, second.payout)),
     )
 
 

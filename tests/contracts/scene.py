@@ -21,6 +21,7 @@ from thalweg.channel.hashes import (
     deposit_digest,
     leaf,
     open_digest,
+    opening_nonce,
     resume_digest,
     state_digest,
 )
@@ -192,7 +193,7 @@ class Scene:
             exit_spread=0,
             oracle=self.oracle,
             risk_params_hash=Hash(keccak(b"risk parameters")),
-            nonce=self.nonce,
+            nonce=opening_nonce(self.nonce, tuple(one.address for one in people)),
         )
         return msgspec.structs.replace(terms, **changes)
 

@@ -4,7 +4,9 @@ from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import Reverted, account
 from tests.contracts.scene import USD, Channel, Scene, tampered
 
+from thalweg.channel.hashes import open_digest
 from thalweg.channel.terms import CloseOut
+from thalweg.crypto import sign
 from thalweg.units import NATIVE, Address, Amount, AssetIndex, Seat, UnixSeconds
 
 
@@ -324,3 +326,16 @@ def test_money_sent_by_mistake_is_sent_back(scene: Scene) -> None:
     with_coin = msgspec.structs.replace(invocation, value=Amount(1))
 
     assert scene.evm.refusal(with_coin) == "adjudicator: insufficient balance"
+
+
+def test_a_stranger_cannot_use_up_the_id_of_an_opening_he_has_seen(scene: Scene) -> None:
+    channel, mallory = scene.channel(), account("mallory")
+    channel.prepare()
+    nothing = (Amount(0), Amount(0))
+    message = open_digest(scene.separator, channel.id, nothing, (mallory.address,) * 2, UnixSeconds(2**40))
+    squat = channel.opening(amounts=nothing, deadline=UnixSeconds(2**40), signatures=(sign(mallory.key, message),) * 2)
+    squat = msgspec.structs.replace(squat, payers=(mallory.address,) * 2)
+
+    assert channel.refusal(squat, mallory) == "adjudicator: wrong hash"
+    channel.do(channel.opening())
+    assert channel.view.opened

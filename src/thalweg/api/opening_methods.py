@@ -12,6 +12,7 @@ from thalweg.api.verdicts import OpeningJudge
 from thalweg.api.views import ProposalView, channel_view, proposal_view
 from thalweg.api.waiting import ask, counted, new_request
 from thalweg.channel.events import AcceptRequested, AnyEvent, DeclineRequested, OpenRequested, Policy
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.opening import Opening
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.errors import Reason, Unavailable, UserFault
@@ -19,7 +20,7 @@ from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
 from thalweg.units import AMOUNT_MAX, ZERO_HASH, Amount, AssetIndex, Hash, UnixSeconds
 
-_NONCE_BITS: Final = 256
+_NONCE_BITS: Final = 128
 _CONNECT_S_MAX: Final = 15.0
 QUORUM_POLLS: Final = 100
 QUORUM_POLL_S: Final = 0.05
@@ -36,6 +37,7 @@ async def open_channel(backend: Backend, params: Open) -> Any:
     check_room(backend)
     me, other = backend.engine.node.identity, backend.engine.node.peers[peer]
     now, request = backend.now(), new_request()
+    payers = (me.payer, other.payer)
     terms = Terms(
         participants=(me.address, other.address),
         payouts=(me.payout, other.payout),
@@ -46,14 +48,14 @@ async def open_channel(backend: Backend, params: Open) -> Any:
         exit_spread=0,
         oracle=backend.oracle,
         risk_params_hash=ZERO_HASH,
-        nonce=secrets.randbits(_NONCE_BITS),
+        nonce=opening_nonce(secrets.randbits(_NONCE_BITS), payers),
     )
     event = OpenRequested(
         now=now,
         request=request,
         terms=terms,
         amounts=amounts,
-        payers=(me.payer, other.payer),
+        payers=payers,
         peers=(me.peer, peer),
         deadline=UnixSeconds(now + params.valid_s),
         secret=Hash(secrets.token_bytes(32)),

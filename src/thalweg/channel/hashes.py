@@ -28,6 +28,7 @@ TERMS_TYPE: Final = type_hash(
     "Terms(address[] participants,address[] payouts,address[] assets,uint8 settlement,uint32 challengePeriod,"
     "uint8 closeOut,uint64 exitSpread,address oracle,bytes32 riskParamsHash,uint256 nonce)"
 )
+_LOW_HALF: Final = 2**128 - 1
 OPEN_TYPE: Final = type_hash("Open(bytes32 channelId,uint256[] amounts,address[] payers,uint64 deadline)")
 STATE_TYPE: Final = type_hash("ChannelState(bytes32 channelId,uint40 version,bytes32 balancesHash,bytes32 claimsRoot)")
 CHALLENGE_TYPE: Final = type_hash("Challenge(bytes32 channelId,uint40 version,uint64 validUntil)")
@@ -84,6 +85,14 @@ def open_digest(
 ) -> Hash:
     """Return what every payer signs to fund a channel; `amounts` is participant by participant, asset by asset."""
     return digest(separator, keccak(words((OPEN_TYPE, channel, array_hash(amounts), array_hash(payers), deadline))))
+
+
+def opening_nonce(number: int, payers: tuple[Address, ...]) -> int:
+    """Return a nonce of terms (256 bits): `number` in the high half, in the low one that of the payers' hash.
+
+    Terms thus say who pays, and whoever sees an opening on its way cannot use its id up with one of his own.
+    """
+    return number << 128 | int.from_bytes(array_hash(payers)) & _LOW_HALF
 
 
 def state_digest(separator: bytes, state: ChannelState) -> Hash:

@@ -112,6 +112,8 @@ def _opening(message: ChannelProposed, separator: Hash, me: Address, now: UnixSe
         raise RuleBroken(Reason.OVERFLOW, f"at most {AMOUNT_MAX} of an asset fit into a channel")
     if len(message.secret) != _HASH_BYTES or any(len(payer) != len(NATIVE) for payer in message.payers):
         raise RuleBroken(Reason.MALFORMED, "the secret has 32 bytes, a payer 20")
+    if terms.nonce != hashes.opening_nonce(terms.nonce >> 128, message.payers):
+        raise RuleBroken(Reason.WRONG_HASH, "the low half of the nonce is not that of the payers' hash")
     if not now < message.deadline <= now + DEADLINE_MAX_S:
         raise RuleBroken(Reason.EXPIRED, f"the deadline must be within {DEADLINE_MAX_S} s from now")
     return Opening(

@@ -122,7 +122,8 @@ def open(
 ):
     """
     @notice Open a channel and fund all of it.
-    @param terms The channel's terms; their digest is its id, which must never have been used.
+    @param terms The channel's terms; their digest is its id, which must never have been used. Their nonce names the
+           payers, so a stranger who sees this call cannot use the id up with an opening of his own.
     @param amounts What each cell is funded with. Native coin comes with the call.
     @param payers Who pays for each participant.
     @param deadline The last second at which this may happen.
@@ -133,6 +134,7 @@ def open(
     refusals._unless_well_formed(
         len(payers) == len(terms.participants) and len(amounts) == len(payers) * len(terms.assets)
     )
+    refusals._unless_hash(messages._names_payers(terms.nonce, payers))
     refusals._after(convert(deadline, uint256))
     channel: bytes32 = eip712._digest(messages._terms(terms))
     refusals._unless_phase(ledger.funding[channel] == 0)

@@ -106,6 +106,15 @@ def _open(
 
 @internal
 @pure
+def _names_payers(nonce: uint256, payers: DynArray[address, PARTICIPANTS_MAX]) -> bool:
+    """
+    @notice Say whether the low half of a nonce is that of the payers' hash.
+    """
+    return nonce & LOW_HALF == convert(self._addresses(payers), uint256) & LOW_HALF
+
+
+@internal
+@pure
 def _state(channel: bytes32, version: uint40, balances_hash: bytes32, claims_root: bytes32) -> bytes32:
     return keccak256(abi_encode(_STATE_TYPE, channel, version, balances_hash, claims_root))
 

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from thalweg.errors import InvariantBroken, PeerFault, Reason, Unavailable, UserFault
 from thalweg.network import services
+from thalweg.network.dialling import Dialler
 from thalweg.network.keeper import Keeper
 from thalweg.network.limits import Limits
 from thalweg.network.link import Link
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity, PeerId
-from thalweg.network.resolving import Resolver, connect_to_first
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Stream
 from thalweg.network.switch import Handler, Service, Switch
@@ -76,6 +76,7 @@ class Host:
             crash=self._crash,
             changed=self._wake_keeper,
         )
+        self.dialler = Dialler(self._switch)  # how addresses are reached; relays and Tor add their ways
         self._keepers: dict[PeerId, Keeper] = {}
         self._keeping: dict[PeerId, asyncio.Task[None]] = {}
         self._servers: list[asyncio.Server] = []
@@ -83,7 +84,6 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop: asyncio.Future[None] | None = None  # done: close; failed: raise from `run`
         self._ended = asyncio.Event()
-        self._resolver = Resolver()
 
     @property
     def peer_id(self) -> PeerId:
@@ -105,6 +105,20 @@ class Host:
         """Return our identity key, to sign what we say on the network."""
         return self._switch.credentials.identity
 
+    @property
+    def told(self) -> tuple[Multiaddr, ...]:
+        """Return the addresses that peers are told."""
+        return self._switch.told or self.addresses
+
+    def is_relayed(self, peer: PeerId) -> bool:
+        """Say whether the link to a peer leads through a relay."""
+        link = self._switch.links.of(peer)
+        return link is not None and link.is_relayed
+
+    def new_link(self) -> Link:
+        """Return a link for a connection that somebody else made to us by way of another peer."""
+        return Link(self._switch)
+
     def tell(self, addresses: tuple[Multiaddr, ...], record: bytes) -> None:
         """Say these addresses to peers from now on, and this record of them."""
         self._switch.told, self._switch.record = addresses, record
@@ -121,7 +135,7 @@ class Host:
         said = link.description
         return PeerInfo(
             peer=link.peer,
-            address=Multiaddr.of(link.address, link.port),
+            address=link.remote,
             dialled=link.is_dialer,
             agent=said.agent if said is not None else "",
             protocols=said.protocols if said is not None else (),
@@ -171,7 +185,7 @@ class Host:
         links = self._switch.links
         if links.of(peer) is None:
             try:
-                await self._connect(address, peer)
+                await self.dialler.connect(address, peer)
             except Unavailable:
                 if links.of(peer) is None:  # else it dialled us at the same time
                     raise
@@ -252,6 +266,10 @@ class Host:
         """Refuse a peer no longer."""
         self._switch.links.pardon(peer)
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run a service's task; what it raises `run` raises. None is begun while the host does not run."""
+        return self._spawn(work)
+
     def crash(self, error: BaseException) -> None:
         """Stop with a bug of a service's: `run` raises it."""
         self._crash(error)
@@ -291,6 +309,7 @@ class Host:
         self._stop = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as self._group:
+                self.dialler.is_running = True
                 self._spawn(self._tick())
                 for peer in self._keepers:
                     self._start_keeping(peer)
@@ -302,7 +321,7 @@ class Host:
                 for task in self._tasks:
                     task.cancel()
         finally:
-            self._group = None
+            self._group, self.dialler.is_running = None, False
             self._close_servers()
             for link in self._switch.links.all():
                 link.abort()
@@ -319,28 +338,6 @@ class Host:
         if not self._stop.done():
             self._stop.set_result(None)
         await self._ended.wait()
-
-    async def _connect(self, address: Multiaddr, peer: PeerId) -> None:
-        loop = asyncio.get_running_loop()
-        if self._group is None:
-            raise Unavailable(Reason.UNREACHABLE, "the network is not running")
-        if address.relay is not None or address.is_onion:
-            raise Unavailable(Reason.UNKNOWN_FEATURE, f"{address} cannot be dialled directly")
-        ready: asyncio.Future[PeerId] = loop.create_future()
-        link = Link(self._switch, expected=peer, ready=ready)
-        try:
-            async with asyncio.timeout(self._limits.dial_seconds):
-                is_name = address.ip is None
-                hosts = await self._resolver.resolve(address.host, address.port) if is_name else [address.host]
-                await connect_to_first(link, hosts, address.port)
-            await ready  # the handshake has its own limit of time
-        except (OSError, TimeoutError) as error:
-            why = str(error) or f"within {self._limits.dial_seconds} s"
-            raise Unavailable(Reason.UNREACHABLE, f"{address} does not answer ({why})") from error
-        finally:
-            if not ready.done() or ready.cancelled():  # given up by us
-                ready.cancel()
-                link.abort()
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -1,8 +1,9 @@
 """Which connections there are, who may have one more, and which of two to one peer survives. No sockets, no clock.
 
 When both ends dial at once, exactly one link must live, and both must choose the same without talking. The rule: the
-link that the peer with the smaller id dialled. It is applied when a peer has proven who it is, while one end can still
-stop, so the loser is normally never used. A peer that dials although an older link to it seems alive has lost that one.
+link that the peer with the smaller id dialled, and a direct one before one through a relay. It is applied when a peer
+has proven who it is, while one end can still stop, so the loser is normally never used. A peer that dials although an
+older link to it seems alive has lost that one.
 """
 
 from collections import Counter, OrderedDict
@@ -25,6 +26,10 @@ class Connection(Protocol):
     @property
     def is_dialer(self) -> bool:
         """Say whether we dialled."""
+
+    @property
+    def is_relayed(self) -> bool:
+        """Say whether a relay is in between."""
 
 
 _C = TypeVar("_C", bound=Connection)
@@ -185,6 +190,8 @@ class Links(Generic[_C]):
         self._bans.pop(peer, None)
 
     def _replaces(self, link: _C, old: _C, peer: PeerId, now: float) -> bool:
+        if link.is_relayed != old.is_relayed:
+            return old.is_relayed  # a direct link replaces one through a relay, at both ends
         if link.is_dialer:
             return False  # we dial only where there is none: the old one came up while this was dialled
         if not old.is_dialer or peer < self._own:

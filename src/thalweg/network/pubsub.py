@@ -91,6 +91,10 @@ class Gossip:
         """Tell others of a peer by its signed record, when they ask for more peers."""
         self._do(gossip.Recorded(peer, record))
 
+    def accuse(self, peer: PeerId, amount: float) -> None:
+        """Count bad behaviour outside gossip in a peer's score (P7)."""
+        self._do(gossip.Accused(peer, amount))
+
     def peers(self, topic: str | None = None) -> tuple[PeerId, ...]:
         """Return the peers that speak gossip, or those that read a topic."""
         return tuple(map(PeerId, self._state.peers if topic is None else self._state.readers.get(topic, ())))

@@ -63,7 +63,7 @@ class Carrier(Protocol):
 class Stream:
     """One stream. On the wire a varint length goes before each message, `Limits.message_bytes_max` at most."""
 
-    __slots__ = ("_buffer", "_carrier", "_closed", "_ended", "_held", "_id", "_lost", "_messages", "_reader", "_reads", "_waiting", "peer", "protocol")  # noqa: E501  # fmt: skip
+    __slots__ = ("_buffer", "_carrier", "_closed", "_ended", "_held", "_id", "_lost", "_messages", "_reader", "_reads", "_receiver", "_waiting", "peer", "protocol")  # noqa: E501  # fmt: skip
 
     def __init__(self, carrier: Carrier, stream_id: int, peer: PeerId, protocol: str) -> None:
         self.peer = peer
@@ -75,6 +75,7 @@ class Stream:
         self._messages: deque[bytes] = deque()  # cut, not read
         self._held = 0
         self._reads = 0
+        self._receiver: Receiver | None = None  # whom everything is diverted to
         self._waiting: asyncio.Future[None] | None = None
         self._closed = False  # our side
         self._ended = False  # the peer's side
@@ -119,6 +120,51 @@ class Stream:
         self._recount()
         return data
 
+    async def read_some(self) -> bytes:
+        """Return what has arrived, or nothing where the peer closed its side.
+
+        Raises:
+            Unavailable: UNREACHABLE, the stream was reset or the link dropped.
+        """
+        while not self._buffer:
+            if not await self._more():
+                return b""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        self._carrier.credit(self._id, len(data))
+        self._recount()
+        return data
+
+    def divert(self, receiver: Receiver) -> None:
+        """Hand everything that was not read and all that follows to another; it gives `credit` for what it took."""
+        self._receiver = receiver
+        if self._buffer:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+            self._recount()
+            receiver.received(memoryview(data))
+        if self._lost is not None:
+            receiver.lost(self._lost)
+        elif self._ended:
+            receiver.ended()
+
+    def credit(self, size: int) -> None:
+        """Let the peer send as many bytes more."""
+        self._carrier.credit(self._id, size)
+
+    def push(self, data: bytes) -> int:
+        """Queue bytes without waiting, where the stream is there; return how many are queued."""
+        self._carrier.write(self._id, data)
+        return self._carrier.queued_on(self._id)
+
+    def queued(self) -> int:
+        """Return how many bytes wait to be sent."""
+        return self._carrier.queued_on(self._id)
+
+    async def drained(self) -> None:
+        """Return when at most half of what may be queued is queued, or the link is gone."""
+        await self._carrier.drained(self._id)
+
     async def write_message(self, message: bytes) -> None:
         """Queue a message; waits while more than `Limits.stream_send_bytes_max` is queued.
 
@@ -155,6 +201,9 @@ class Stream:
 
     def received(self, data: memoryview) -> None:
         """Keep bytes until they are read."""
+        if self._receiver is not None:
+            self._receiver.received(data)
+            return
         self._buffer += data
         self._recount()
         self._wake()
@@ -162,6 +211,8 @@ class Stream:
     def ended(self) -> None:
         """Note that the peer sends nothing more."""
         self._ended = True
+        if self._receiver is not None:
+            self._receiver.ended()
         self._wake()
 
     def lost(self, error: ThalwegError) -> None:
@@ -171,6 +222,8 @@ class Stream:
             self._buffer.clear()
             self._reader = MessageReader(0)
             self._recount()
+            if self._receiver is not None:
+                self._receiver.lost(error)
             self._wake()
 
     def _cut(self) -> None:

@@ -361,7 +361,7 @@ class Switch:
             agent=self._agent,
             protocols=(messages.PROTOCOL, *self._services, *self._handlers),
             addresses=tuple(self.told or self.addresses),
-            observed=Multiaddr.of(link.address, link.port) if link is not None else None,
+            observed=link.remote if link is not None and not link.is_relayed else None,
             record=self.record,
         )
         await services.describe(stream, description)

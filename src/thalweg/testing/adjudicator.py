@@ -87,6 +87,8 @@ def _open(ledger: Ledger, call: OpenChannel, time: UnixSeconds) -> Ledger:
         revert(Reason.WRONG_PHASE)
     if len(call.payers) != seats or len(call.amounts) != seats * assets:
         revert(Reason.MALFORMED)
+    if terms.nonce != hashes.opening_nonce(terms.nonce >> 128, call.payers):
+        revert(Reason.WRONG_HASH)
     if any(sum(call.amounts[asset::assets]) > AMOUNT_MAX for asset in range(assets)):
         revert(Reason.OVERFLOW)
     digest = hashes.open_digest(ledger.separator, channel_id, call.amounts, call.payers, call.deadline)

@@ -13,6 +13,7 @@ from thalweg.channel.events import (
     Policy,
     TakeRequested,
 )
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.operations import Jump, Offer, Operation, Transfer, Withdraw
 from thalweg.channel.state import Channel, Phase, available, newest, phase
 from thalweg.channel.terms import CloseOut, Terms
@@ -42,6 +43,7 @@ class Plan:
         """Have seat 0 propose the channel."""
         self._nonce += 1
         first = self.seats[0]
+        payers = tuple(seat.payer for seat in self.seats)
         terms = Terms(
             participants=tuple(seat.address for seat in self.seats),
             payouts=tuple(seat.payout for seat in self.seats),
@@ -52,7 +54,7 @@ class Plan:
             exit_spread=0,
             oracle=self._oracle,
             risk_params_hash=ZERO_HASH,
-            nonce=number * 1000 + self._nonce,
+            nonce=opening_nonce(number * 1000 + self._nonce, payers),
         )
         return first.request(
             OpenRequested(
@@ -60,7 +62,7 @@ class Plan:
                 request="open",
                 terms=terms,
                 amounts=(DEPOSIT,) * (len(self.seats) * len(self._assets)),
-                payers=tuple(seat.payer for seat in self.seats),
+                payers=payers,
                 peers=tuple(seat.peer for seat in self.seats),
                 deadline=UnixSeconds(first.now + OPEN_S),
                 secret=Hash(keccak(f"secret {number} {self._nonce}".encode())),

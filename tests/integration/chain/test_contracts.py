@@ -13,7 +13,7 @@ from thalweg.chain.evm import EvmChain
 from thalweg.chain.profile import local_profile
 from thalweg.chain.rpc import Rpc
 from thalweg.chain.wallet import wallet
-from thalweg.channel.hashes import NO_CLAIMS, challenge_digest, channel_id, open_digest
+from thalweg.channel.hashes import NO_CLAIMS, challenge_digest, channel_id, open_digest, opening_nonce
 from thalweg.channel.onchain import ChallengeState, ChannelObserved, OpenChannel, Pull, Shown
 from thalweg.channel.sheet import ChannelState
 from thalweg.channel.terms import CloseOut, Terms
@@ -32,7 +32,8 @@ def key(account: int) -> coincurve.PrivateKey:
 
 def terms_of(asset: Address, judge: Address) -> Terms:
     people = (DEV_ADDRESSES[ALICE], DEV_ADDRESSES[BOB])
-    return Terms(people, people, (asset,), AssetIndex(0), 600, CloseOut.EXPIRY, 0, judge, ZERO_HASH, 7)
+    nonce = opening_nonce(7, people)
+    return Terms(people, people, (asset,), AssetIndex(0), 600, CloseOut.EXPIRY, 0, judge, ZERO_HASH, nonce)
 
 
 async def opening(rpc: Rpc, contracts: Contracts, terms: Terms, deadline: UnixSeconds) -> OpenChannel:

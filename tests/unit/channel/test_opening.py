@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.messages import ChannelProposed
 from thalweg.channel.opening import DEADLINE_MAX_S, FORGET_S, check_terms, on_proposed
 from thalweg.channel.terms import PARTICIPANTS_MAX, CloseOut, Terms
@@ -12,7 +13,8 @@ from thalweg.testing.table import NOW, Table
 from thalweg.units import AMOUNT_MAX, NATIVE, Address, Amount, Hash, UnixSeconds
 
 TABLE = Table()
-TERMS = TABLE.terms
+PAYERS = (Address(b"\x01" * 20), Address(b"\x02" * 20))
+TERMS = msgspec.structs.replace(TABLE.terms, nonce=opening_nonce(0, PAYERS))
 SEPARATOR = TABLE.channels[0].separator
 
 
@@ -58,7 +60,7 @@ def proposal(**changes: object) -> ChannelProposed:
     message = ChannelProposed(
         terms=TERMS,
         amounts=(Amount(5), Amount(5)),
-        payers=(Address(b"\x01" * 20), Address(b"\x02" * 20)),
+        payers=PAYERS,
         peers=TABLE.peers,
         deadline=UnixSeconds(NOW + 60),
         secret=Hash(bytes(32)),
@@ -85,6 +87,7 @@ def test_a_sound_proposal_waits_for_the_user() -> None:
         ({"amounts": (Amount(5), Amount(-5))}, Reason.NEGATIVE),
         ({"amounts": (AMOUNT_MAX, Amount(1))}, Reason.OVERFLOW),
         ({"payers": ()}, Reason.MALFORMED),
+        ({"payers": PAYERS[::-1]}, Reason.WRONG_HASH),
         ({"payers": (Address(b""), Address(b""))}, Reason.MALFORMED),
         ({"peers": TABLE.peers[:1] * 2}, Reason.MALFORMED),
         ({"secret": Hash(b"")}, Reason.MALFORMED),

@@ -23,8 +23,11 @@ LIMITS = Limits(
 class Wire:
     """A connection without a socket."""
 
-    def __init__(self, *, dialed: bool = False, address: str = "192.0.2.1", born_at: float = 0.0) -> None:
+    def __init__(
+        self, *, dialed: bool = False, address: str = "192.0.2.1", born_at: float = 0.0, relayed: bool = False
+    ) -> None:
         self.is_dialer = dialed
+        self.is_relayed = relayed
         self.address = address
         self.born_at = born_at
         self.peer: PeerId | None = None
@@ -239,3 +242,15 @@ def test_backoff_doubles_to_its_limit_with_chance_in_the_upper_half() -> None:
     assert [backoff_seconds(failures, limits, 1.0) for failures in (0, 1, 2, 6, 1000)] == [1, 2, 4, 60, 60]
     assert backoff_seconds(3, limits, 0.0) == 4
     assert 4 < backoff_seconds(3, limits, 0.5) < 8
+
+
+@pytest.mark.parametrize("dialed", [False, True])
+@pytest.mark.parametrize("peer", [SMALL, GREAT])
+def test_a_direct_link_replaces_a_relayed_one_and_never_the_other_way_round(peer: PeerId, dialed: bool) -> None:
+    book = links()
+    relayed, direct = Wire(relayed=True, dialed=not dialed), Wire(dialed=dialed)
+    assert connect(book, relayed, peer) is None
+    assert connect(book, direct, peer, now=1.0) is relayed
+    with pytest.raises(Unavailable, match="another link"):
+        connect(book, Wire(relayed=True, dialed=not dialed), peer, now=100.0)
+    assert book.of(peer) is direct

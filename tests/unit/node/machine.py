@@ -9,6 +9,7 @@ from thalweg.channel.events import (
     OpenRequested,
     Policy,
 )
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.messages import Message
 from thalweg.channel.onchain import Call, ChannelObserved, Pull, View
 from thalweg.codec import decode, encode
@@ -107,8 +108,9 @@ def joined(entries_max: int = 20_000) -> tuple[Machine, Machine]:
     talk(alice, bob)
     people = (alice, bob)
     addresses = tuple(person.address for person in people)
+    nonce = opening_nonce(0, tuple(person.payer for person in people))
     members = {name: getattr(TABLE.terms, name) for name in TABLE.terms.__struct_fields__}
-    terms = type(TABLE.terms)(**{**members, "participants": addresses, "payouts": addresses})
+    terms = type(TABLE.terms)(**{**members, "participants": addresses, "payouts": addresses, "nonce": nonce})
     alice.engine.request(
         OpenRequested(
             now=alice.now,

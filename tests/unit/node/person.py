@@ -13,6 +13,7 @@ from thalweg.channel.events import (
     OpenRequested,
     Policy,
 )
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.messages import ChannelAccepted, ChannelProposed, Hello, Message
 from thalweg.channel.onchain import Pull
 from thalweg.channel.terms import Terms
@@ -72,7 +73,8 @@ def met() -> tuple[Person, Person]:
 
 def terms_of(*people: Person) -> Terms:
     addresses = tuple(person.address for person in people)
-    return msgspec.structs.replace(Table().terms, participants=addresses, payouts=addresses)
+    nonce = opening_nonce(0, tuple(person.payer for person in people))
+    return msgspec.structs.replace(Table().terms, participants=addresses, payouts=addresses, nonce=nonce)
 
 
 def request(*people: Person, policy: Policy = POLICY) -> OpenRequested:

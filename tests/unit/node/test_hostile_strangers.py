@@ -13,6 +13,7 @@ from tests.unit.node.person import (
 
 from thalweg.channel.effects import SendMessage, SetTimer
 from thalweg.channel.events import ChainReported, LinkDown, LinkUp, OpenRequested, TimerFired
+from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.messages import ChannelAccepted, ChannelProposed, Synced
 from thalweg.channel.onchain import ChannelObserved, Dispute, Progress, Pull, View
 from thalweg.channel.opening import FORGET_S
@@ -27,7 +28,7 @@ from thalweg.units import AMOUNT_MAX, Address, Amount, Seat, UnixSeconds, Versio
 
 def proposal(alice: Person, bob: Person, nonce: int = 0) -> ChannelProposed:
     asked = request(alice, bob)
-    terms = msgspec.structs.replace(asked.terms, nonce=nonce)
+    terms = msgspec.structs.replace(asked.terms, nonce=opening_nonce(nonce, asked.payers))
     return ChannelProposed(terms, asked.amounts, asked.payers, asked.peers, DEADLINE, asked.secret)
 
 
@@ -39,7 +40,9 @@ def test_a_proposal_that_names_me_otherwise_than_i_named_myself_is_refused(membe
         terms = msgspec.structs.replace(honest.terms, payouts=(alice.address, Address(b"thief" * 4)))
         lie = msgspec.structs.replace(honest, terms=terms)
     elif member == "payers":
-        lie = msgspec.structs.replace(honest, payers=(alice.payer, alice.payer))
+        payers = (alice.payer, alice.payer)
+        terms = msgspec.structs.replace(honest.terms, nonce=opening_nonce(0, payers))
+        lie = msgspec.structs.replace(honest, terms=terms, payers=payers)
     else:
         lie = msgspec.structs.replace(honest, peers=(alice.peer, b"carol"))
     with pytest.raises(PeerFault, match=f"{Reason.WRONG_SIGNER}: {member}\\[1\\]"):
@@ -110,7 +113,8 @@ def test_my_own_openings_have_a_limit_too() -> None:
     asked = request(alice, bob)
 
     def ask(nonce: int) -> OpenRequested:
-        return msgspec.structs.replace(asked, terms=msgspec.structs.replace(asked.terms, nonce=nonce))
+        terms = msgspec.structs.replace(asked.terms, nonce=opening_nonce(nonce, asked.payers))
+        return msgspec.structs.replace(asked, terms=terms)
 
     for nonce in range(OPENINGS_MAX):
         alice.step(ask(nonce))

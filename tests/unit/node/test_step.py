@@ -153,9 +153,8 @@ def test_a_key_that_its_peer_did_not_show_has_no_seat() -> None:
     alice, bob = met()
     mallory = Person("mallory")
     message = request(alice, bob)
-    lie = ChannelProposed(
-        terms_of(mallory, bob), message.amounts, message.payers, message.peers, DEADLINE, Hash(bytes(32))
-    )
+    terms = msgspec.structs.replace(terms_of(mallory, bob), nonce=message.terms.nonce)
+    lie = ChannelProposed(terms, message.amounts, message.payers, message.peers, DEADLINE, Hash(bytes(32)))
     with pytest.raises(PeerFault, match=str(Reason.WRONG_SIGNER)):
         bob.hear(alice, lie)
 

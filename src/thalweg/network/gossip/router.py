@@ -8,6 +8,7 @@ from hashlib import sha256
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.network.gossip import control, heartbeat, mesh, rpc, validation
 from thalweg.network.gossip.events import (
+    Accused,
     Beat,
     Cut,
     Deliver,
@@ -56,6 +57,11 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
             _subscribe(state, topic, validator, now, out)
         case Unsubscribed(topic):
             _unsubscribe(state, topic, now, out)
+        case Accused(peer, amount):
+            if peer in state.peers:
+                state.counts["accused"] += 1
+                state.scores.misbehave(peer, amount, now)
+                _cut_if_unheard(state, peer, out)
         case Recorded(peer, record):
             if peer in state.peers and len(record) <= state.parameters.caps.records_bytes_max:
                 state.peers[peer].record = record
