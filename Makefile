@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil interop clean
+.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil fuzz interop clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,10 @@ artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/arte
 
 anvil: ## A second EVM for the chain adapter's tests (needs npm)
 	cd tests/integration/chain/anvil && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+fuzz: $(VENV)/.dev ## Coverage-guided fuzzing of every parser for a minute (ARGS="--seconds 3600 --keep")
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/fuzz.lock || echo "atheris could not be installed here"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 interop: ## py-libp2p in an environment of its own, for the network's tests
 	$(PYTHON) -m venv .venv-interop

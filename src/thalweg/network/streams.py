@@ -191,7 +191,7 @@ class Streams:
 
     def take(self, budget: int) -> bytes:
         """Return the next frames to send, `budget` bytes at most; nothing where nothing may be sent."""
-        return b"".join(self._mux.take(budget))
+        return b"".join(self._mux.take(budget)) if self._mux.has_output else b""
 
     def sent(self) -> None:
         """Note that as much as possible was sent: writers may go on."""
