@@ -29,7 +29,7 @@ from thalweg.app.funding import Funding
 from thalweg.app.horizon import ScanHorizon
 from thalweg.app.logs import start_logging, stop_logging
 from thalweg.app.outward import OutwardChain
-from thalweg.app.peering import Peering
+from thalweg.app.peering import Peering, Ways
 from thalweg.app.quorum import QuorumReader
 from thalweg.app.reports import ReportKeeper
 from thalweg.app.settings import (
@@ -97,6 +97,8 @@ class NodeOptions(msgspec.Struct, frozen=True):
     undecided_max: Amount | None = None
     challenge_period_s_min: int | None = None
     strategy: Strategy = Strategy()
+    ways: Ways = Ways()
+    metrics_port: int | None = None
     attached: bool = False
     verbose: bool = False
 
@@ -201,6 +203,7 @@ class _Running:
             version=options.version,
             bootstrap=links.bootstrap,
             clock=time.time,
+            ways=options.ways,
         )
         self._driver.drive(self._engine())
         self._chain = EvmChain(
@@ -244,6 +247,7 @@ class _Running:
             host=self._host,
             gossip=self._peering.gossip,
             finder=self._peering.finder,
+            reach=self._peering.reach,
             chain=self._chain,
             outcomes=self._outcomes,
             counters=self._counters,
@@ -355,7 +359,7 @@ class _Running:
         oracles = [self._reports.follow(self._host, Multiaddr.parse(text)) for text in self._links.oracles]
         lasting = (
             self._chain.run(), self._funding.run(), self._quorum.run(), self._follow_positions(),
-            self._peering.finder.run(), *oracles,
+            self._peering.run(), *oracles,
         )  # fmt: skip
         return [tasks.create_task(work) for work in lasting]
 
