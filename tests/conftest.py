@@ -2,8 +2,9 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("gate", derandomize=True)
 settings.register_profile("explore", print_blob=True)
+settings.register_profile("mutants", derandomize=True, phases=(Phase.explicit, Phase.generate))  # nothing is shrunk
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))

@@ -28,6 +28,7 @@ GAS_LIMIT: Final = 8_000_000
 BLOCK_GAS: Final = 30_000_000
 GENESIS_TIME: Final = 3_000_000_000  # a round number, far from the edges of every word that holds a time
 WEALTH_WEI: Final = 10**22
+EXECUTED: Final[set[bytes]] = set()  # every code that ran, for whoever wants to know what a test reaches
 _JUMPS: Final[dict[bytes, tuple[set[int], set[int]]]] = {}
 
 
@@ -67,6 +68,7 @@ class _Computation(PragueComputation):  # type: ignore[misc]  # py-evm is untype
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        EXECUTED.add(self.msg.code)
         valid, invalid = _JUMPS.setdefault(self.msg.code, (set(), set()))
         self.code.valid_positions, self.code.invalid_positions = valid, invalid
 
@@ -183,6 +185,10 @@ class Evm:
     def coins(self, who: Address) -> int:
         """Return an account's native balance."""
         return self._accounts.get_balance(who)
+
+    def code(self, contract: Address) -> bytes:
+        """Return what a contract runs."""
+        return self._accounts.get_code(contract)
 
     def slot(self, contract: Address, index: int) -> int:
         """Return one storage slot."""

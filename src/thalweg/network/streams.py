@@ -123,6 +123,10 @@ class Streams:
         self._mux.write(stream_id, data)
         self._link.flush_soon()
 
+    def queue(self, stream_id: int, data: bytes) -> None:
+        """Queue bytes; the caller flushes the link."""
+        self._mux.write(stream_id, data)
+
     def credit(self, stream_id: int, size: int) -> None:
         """Let the peer send as many bytes more."""
         if self._mux.credit(stream_id, size):
@@ -191,7 +195,7 @@ class Streams:
 
     def take(self, budget: int) -> bytes:
         """Return the next frames to send, `budget` bytes at most; nothing where nothing may be sent."""
-        return b"".join(self._mux.take(budget))
+        return b"".join(self._mux.take(budget)) if self._mux.has_output else b""
 
     def sent(self) -> None:
         """Note that as much as possible was sent: writers may go on."""

@@ -203,6 +203,11 @@ class Session:
         """Tell the peer that we close the link."""
         self._control.append(header(GO_AWAY, 0, LINK_STREAM, code))
 
+    @property
+    def has_output(self) -> bool:
+        """Say whether `take` would return anything."""
+        return bool(self._control or any(self._ready))
+
     def queued_on(self, stream_id: int) -> int:
         """Return how many bytes are queued on a stream."""
         stream = self._streams.get(stream_id)

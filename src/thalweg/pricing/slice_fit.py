@@ -5,8 +5,8 @@ sigma, total variance is linear in the rest: Zeliade Systems 2009, see `fit`). E
 first: long ones have quotes far out, short ones are free there. The wings' slopes are searched below those of the later
 expiry, so they cannot cross. Durrleman's g below a margin and total variance above the later expiry's, on a grid of
 log-moneyness, are residuals too, and so are the quotes of earlier expiries, from below. What then is still in the way
-is mended by mixing in the later smile times a constant below one: that never crosses it, and has no butterflies where it
-has none, since g of c w is (1-c)(1 - k w'/(2w))^2 + c g + (c - c^2) w'^2/16.
+is mended by mixing in the later smile times a constant below one: that never crosses it, and has no butterflies where
+it has none, since g of c w is (1-c)(1 - k w'/(2w))^2 + c g + (c - c^2) w'^2/16.
 """
 
 from math import exp, inf, log, sqrt

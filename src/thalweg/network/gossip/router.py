@@ -206,6 +206,8 @@ def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
 
 def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox) -> None:
     requests = len(parsed.subscriptions) + len(parsed.controls)
+    if not requests and not parsed.messages:
+        requests = 1  # of nothing, or of nothing we know: looking at it costs as much
     if requests and _within(state, peer.controls, peer.flood_controls, requests, now):
         for subscription in parsed.subscriptions:
             _on_subscription(state, peer, subscription, now)
@@ -218,10 +220,10 @@ def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox
 
 def _within(state: State, bucket: Bucket, flood: Bucket, amount: int, now: float) -> bool:
     """Say whether a peer keeps to its rate; what is above is dropped, and far above it the peer is cut off."""
-    if not flood.take(amount, now):
-        raise PeerFault(Reason.FLOOD, "far more gossip a second than is taken from one peer")
     if bucket.take_if_held(amount, now):
         return True
+    if not flood.take(amount, now):
+        raise PeerFault(Reason.FLOOD, "far more gossip a second than is taken from one peer")
     state.counts["over_rate"] += amount
     return False
 
