@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil fuzz interop clean
+.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil fuzz interop interop-js clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,9 @@ fuzz: $(VENV)/.dev ## Coverage-guided fuzzing of every parser for a minute (ARGS
 interop: ## py-libp2p in an environment of its own, for the network's tests
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/interop/requirements.lock
+
+interop-js: ## js-libp2p for the network's tests (needs npm)
+	cd tests/interop/js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock
