@@ -272,6 +272,10 @@ class Switch:
         """Count bytes that links hold; where it is too much, drop the heaviest."""
         self.scale.add(link, size, self.links.all())
 
+    def post(self, link: Link, call: Callable[[], None]) -> None:
+        """Make a call when what just came on a link is parsed."""
+        self._notices.post(link, call)
+
     def settle(self) -> None:
         """Make the node's calls that wait."""
         self._notices.settle()
