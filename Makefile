@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil fuzz interop clean
+.PHONY: help demo test explore lint format check bench-channel bench-pricing gas mutants picture artefacts lock anvil fuzz interop clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,13 @@ check: lint test ## Everything a commit must pass
 bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, replay: table and bench/results/channel.json
 	$(BIN)/python -m bench.channel
 
+$(VENV)/.peers: requirements/peers.lock $(VENV)/.dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/peers.lock
+	@touch $@
+
+bench-pricing: $(VENV)/.peers ## Prices beside QuantLib, scipy and others: table and bench/results/pricing.json (ARGS="asian implied")
+	$(BIN)/python -m bench.pricing $(ARGS)
+
 gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/contracts/gas.snapshot
 	$(BIN)/python -m bench.gas
 
@@ -72,6 +79,7 @@ interop: ## py-libp2p in an environment of its own, for the network's tests
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --group dev --generate-hashes -q --no-annotate --no-header -o requirements/dev.lock
+	uv pip compile --prerelease=allow --python-version 3.11 --group peers -c requirements/dev.lock --generate-hashes -q --no-annotate --no-header -o requirements/peers.lock
 
 clean: ## Remove what was built, the environment too
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

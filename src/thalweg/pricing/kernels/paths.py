@@ -104,7 +104,7 @@ def heston_step(x, v, zv, zx, kappa, theta, sigma, rho, step, decay, held):
     return x + k0 + k1 * v + k2 * next_v + deviation * zx, next_v, deviation
 
 
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
 def advance(diffusion, p, j, step, sign, z, lanes_gamma, x, v, var, deviation, normal):
     """Move a block of paths over step j: x and v; fill the diffusion's variance, its deviation and its normal."""
     if diffusion == HESTON:
@@ -214,7 +214,7 @@ def add_vegas(volatility, step, normal, walked, vega_score):
         vega_score[i] += (normal[i] * normal[i] - 1.0) / volatility - root * normal[i]
 
 
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
 def add_averages(wanted, weight, log_forward, x, walked, average, logs, vega):
     """Add an observed price to the averages."""
     if wanted & ((1 << AVERAGE) | (1 << AVERAGE_VEGA)):
@@ -227,14 +227,14 @@ def add_averages(wanted, weight, log_forward, x, walked, average, logs, vega):
             logs[i] += weight * (x[i] + log_forward)
 
 
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
 def write(row, block, place, out):
     """Write a block to its columns of a row."""
     for i in range(LANES):
         out[row, place + i] = block[i]
 
 
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
 def move(
     diffusion, jumps, p, j, step, rate, sign, shift, after, z, gammas, dropped, x, v, var, deviation, normal, start, end
 ):  # fmt: skip
