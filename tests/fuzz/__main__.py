@@ -37,10 +37,7 @@ def main() -> int:
         _spread(known)
         status = _fuzz(found, known, f"-max_total_time={chosen.seconds}", f"-artifact_prefix={folder}/")
         if status == 0 and chosen.keep:
-            merged = Path(folder, "merged")
-            merged.mkdir()
-            _fuzz(merged, known, found, "-merge=1")
-            _gather(merged)
+            _gather(found)
         return 1 if status else 0
 
 
@@ -62,7 +59,7 @@ def _spread(folder: Path) -> None:
 
 
 def _gather(folder: Path) -> None:
-    found: dict[str, list[bytes]] = {name: [] for name in NAMES}
+    found = {name: corpus.read(name) for name in NAMES}
     for path in folder.iterdir():
         data = path.read_bytes()
         if data:

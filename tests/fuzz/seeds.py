@@ -3,16 +3,32 @@
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from tests.fuzz import targets
 from tests.fuzz.targets import ME, NOW
 
-from thalweg.network import framing, identify, items, multistream, peer_record, protobuf, secure, varint
+from thalweg.network import (
+    autonat,
+    framing,
+    holes,
+    identify,
+    items,
+    mdns,
+    multistream,
+    peer_record,
+    protobuf,
+    secure,
+    varint,
+)
 from thalweg.network.discovery import announcement
 from thalweg.network.discovery.announcement import Node
 from thalweg.network.discovery.book import PeerBook
 from thalweg.network.gossip import rpc
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity
+from thalweg.network.relay import messages as hop
 from thalweg.network.secure import Credentials, SecureHandshake
+from thalweg.network.sync import messages as sync_messages
+from thalweg.network.sync import reconciling
 from thalweg.network.yamux_frames import ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, header
 
 _ID: Final = bytes(32)
@@ -77,16 +93,30 @@ def seeds() -> dict[str, list[bytes]]:
     return {
         "announcement": [said],
         "announcement_inside": [items.read(said).body],
+        "autonat": [autonat.encode_request(ME.peer_id, [_ADDRESS]), autonat.encode_answer(0, _ADDRESS)],
         "bans": [_book().encode_bans()],
         "book": [_book().encode()],
         "framing": [b"\x03" + framing.frame(b"one") + framing.frame(bytes(200))],
         "gossip_rpc": [_RPC],
+        "hole": [holes.encode(holes.CONNECT, [_ADDRESS])],
+        "hop": [
+            hop.Hop(
+                kind=hop.Kind.STATUS,
+                peer=ME.peer_id,
+                reservation=hop.Reservation(2_000_000_000, (_ADDRESS,), record),
+                limit=hop.Limit(60, 1000),
+                status=hop.Status.OK,
+            ).encode()
+        ],
         "identify": [described.encode()],
         "item": [items.sign(ME, "orders", b"body", NOW)],
+        "mdns": [mdns.question(), mdns.answer("x" * 32, (_ADDRESS.to(ME.peer_id),))],
         "message": [b'{"type":"Hello"}'],
         "multiaddr": [Multiaddr.parse(text).encode() for text in (str(_ADDRESS), _ONION, _RELAYED, "/ip6/::1/tcp/1")],
         "multiaddr_text": [text.encode() for text in (str(_ADDRESS), _ONION, _RELAYED, "/ip6/::1/tcp/1")],
         "multistream": [multistream.line(multistream.HEADER) + multistream.line(name) for name in ("/x/1", "na")],
+        "natpmp": [bytes((0, 128, 0, 0)) + bytes(8), bytes((0, 130, 0, 0)) + bytes(12)],
+        "negentropy": [reconciling.begin(targets.shelf().index, (0, b""))],
         "noise": [b"\x80" + _handshake()],
         "payload": [secure.identity_payload(ME.public_key, ME.sign(b"noise-libp2p-static-key:" + b"static".ljust(32)))],
         "peer_id": [str(ME.peer_id).encode()],
@@ -95,6 +125,19 @@ def seeds() -> dict[str, list[bytes]]:
         "record_inside": [dict(protobuf.parse(record))[3]],  # type: ignore[list-item]
         "router": [framing.frame(_RPC) * 2, framing.frame(_RPC[:30])],
         "signed_report": [b"{}"],
+        "stop": [hop.Stop(peer=ME.peer_id, limit=hop.Limit(60, 1000)).encode()],
+        "sync_answer": [sync_messages.encode(each) for each in (sync_messages.Taken(), sync_messages.Ids(_ID))],
+        "sync_request": [
+            sync_messages.encode(each)
+            for each in (
+                sync_messages.Beat(0, (sync_messages.Print("t", bytes(16)),)),
+                sync_messages.Reconcile("t", reconciling.begin(targets.shelf().index, (0, b""))),
+                sync_messages.GetPage("t", 0, 2),
+                sync_messages.GetShortIds("t", bytes(8), 0, 0, 2),
+                sync_messages.Fetch("t", _ID),
+                sync_messages.Give("t", (b"payload",)),
+            )
+        ],
         "upgrade": [multistream.line(multistream.HEADER) + multistream.line("/noise") + _handshake()],
         "varint": [varint.encode(2**62)],
         "wanted": [b'{"wants":[{"feed":"' + b"A" * 43 + b'=","time":60}]}'],

@@ -15,7 +15,22 @@ from thalweg.channel.messages import Message
 from thalweg.codec import decode
 from thalweg.errors import InvariantBroken, PeerFault, Reason, ThalwegError, Unavailable
 from thalweg.instruments.report import SignedReport
-from thalweg.network import envelope, identify, items, multistream, peer_record, protobuf, secure, varint, yamux
+from thalweg.network import (
+    autonat,
+    envelope,
+    holes,
+    identify,
+    items,
+    mdns,
+    multistream,
+    natpmp,
+    peer_record,
+    protobuf,
+    secure,
+    sync,
+    varint,
+    yamux,
+)
 from thalweg.network.discovery import announcement
 from thalweg.network.discovery.book import PeerBook
 from thalweg.network.discovery.groups import may_be_taken, worth_telling
@@ -37,7 +52,10 @@ from thalweg.network.gossip.parameters import Caps
 from thalweg.network.gossip.validation import ACCEPTED, Judgement, Verdict, glance, verify
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import Identity, PeerId
+from thalweg.network.relay import messages as relay_messages
 from thalweg.network.secure import Credentials, SecureHandshake
+from thalweg.network.sync import Shelf, negentropy, reconciling
+from thalweg.network.sync import messages as sync_messages
 from thalweg.network.upgrade import Upgrade
 
 NOW: Final = 1_800_000_000.0
@@ -45,6 +63,17 @@ ME: Final = Identity(b"me".ljust(32))
 _STATIC: Final = X25519PrivateKey.from_private_bytes(b"static".ljust(32))
 _CAPS: Final = Caps()
 _CREDENTIALS: Final = Credentials(ME, _STATIC)
+
+
+def shelf() -> Shelf:
+    """Return a shelf with items of a few times."""
+    made = Shelf()
+    for number in range(100):
+        made.add(items.sign(ME, "t", b"%d" % number, NOW + number % 7))
+    return made
+
+
+_SHELF: Final = shelf()
 
 
 def _varint(data: bytes) -> None:
@@ -253,19 +282,84 @@ def _signed_report(data: bytes) -> None:
     decode(data, SignedReport)
 
 
+def _sync_request(data: bytes) -> None:
+    """A request, and its answer from a shelf."""
+    request = sync_messages.read_request(data)
+    answered = sync.answer({"t": _SHELF}, request)
+    assert sync_messages.read_answer(sync_messages.encode(answered)) == answered
+    assert sync.cost({"t": _SHELF}, request) > 0
+
+
+def _sync_answer(data: bytes) -> None:
+    sync_messages.read_answer(data)
+
+
+def _negentropy(data: bytes) -> None:
+    """A message decodes to itself, can be answered, and an asker can go on with it."""
+    reconciling.answer(_SHELF.index, data)
+    reconciling.proceed(_SHELF.index, data, reconciling.Differences())
+    ranges = negentropy.decode(data)
+    again = negentropy.decode(negentropy.encode(ranges))
+    assert [each for each in again if not each.is_skipped] == [each for each in ranges if not each.is_skipped]
+
+
+def _hop(data: bytes) -> None:
+    said = relay_messages.read_hop(data)
+    assert relay_messages.read_hop(said.encode()) == said
+
+
+def _stop(data: bytes) -> None:
+    said = relay_messages.read_stop(data)
+    assert relay_messages.read_stop(said.encode()) == said
+
+
+def _autonat(data: bytes) -> None:
+    peer, addresses = autonat.read_request(data)
+    if peer is not None:
+        assert autonat.read_request(autonat.encode_request(peer, addresses)) == (peer, addresses)
+    autonat.read_answer(data)
+
+
+def _hole(data: bytes) -> None:
+    holes.read(data)
+
+
+def _mdns(data: bytes) -> None:
+    try:
+        mdns.asks(data)
+    except PeerFault:
+        mdns.told(data)
+    else:
+        mdns.told(data)
+
+
+def _natpmp(data: bytes) -> None:
+    for read in (natpmp.read_address, natpmp.read_mapping):
+        try:
+            read(data)
+        except (PeerFault, Unavailable):
+            continue
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "announcement": _announcement,
     "announcement_inside": _announcement_inside,
+    "autonat": _autonat,
     "bans": _bans,
     "book": _book,
     "framing": _framing,
     "gossip_rpc": _gossip_rpc,
+    "hole": _hole,
+    "hop": _hop,
     "identify": _identify,
     "item": _item,
+    "mdns": _mdns,
     "message": _message,
     "multiaddr": _multiaddr,
     "multiaddr_text": _multiaddr_text,
     "multistream": _multistream,
+    "natpmp": _natpmp,
+    "negentropy": _negentropy,
     "noise": _noise,
     "payload": _payload,
     "peer_id": _peer_id,
@@ -274,6 +368,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "record_inside": _record_inside,
     "router": _router,
     "signed_report": _signed_report,
+    "stop": _stop,
+    "sync_answer": _sync_answer,
+    "sync_request": _sync_request,
     "upgrade": _upgrade,
     "varint": _varint,
     "wanted": _wanted,

@@ -21,6 +21,8 @@ from thalweg.api.backend import Asset, Backend, Counters
 from thalweg.api.endpoint import Endpoint, new_token, remove_endpoint, write_endpoint
 from thalweg.api.joining import undecided_max
 from thalweg.api.methods import METHODS, Dispatcher
+from thalweg.api.metrics import node_samples
+from thalweg.api.metrics_server import serve_metrics
 from thalweg.api.outcomes import Outcomes
 from thalweg.api.server import serve_api
 from thalweg.app.clock import NodeClock
@@ -334,7 +336,11 @@ class _Running:
         address = await self._host.listen(self._options.host, self._options.port)
         token = new_token()
         dispatch = Dispatcher(self._backend, METHODS)
-        async with serve_api(dispatch, token, self._stop.crash, port=self._options.api_port) as url:
+        metrics = serve_metrics(lambda: node_samples(self._backend), self._options.metrics_port)
+        api = serve_api(dispatch, token, self._stop.crash, port=self._options.api_port)
+        async with metrics as metrics_url, api as url:
+            if metrics_url:
+                _log.info("metrics are served at %s", metrics_url)
             self._driver.engine.start(recovering=self._recovering)
             try:
                 async with asyncio.TaskGroup() as tasks:

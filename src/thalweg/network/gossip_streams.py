@@ -35,12 +35,12 @@ class Inlet:
     """A stream on which a peer sends, and what of it waits to be worked off."""
 
     __slots__ = (
-        "_held", "_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "has_more", "peer",
+        "_held", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "has_more", "link", "peer",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, link: Link, peer: PeerId, stream_id: int, bytes_max: int) -> None:
         self._owner = owner
-        self._link = link
+        self.link = link
         self._stream_id = stream_id
         self._reader = MessageReader(bytes_max)
         self._messages: deque[bytes] = deque()
@@ -86,15 +86,15 @@ class Inlet:
         credit = self._owed - self._waiting
         if credit >= SETTLED_BYTES:
             self._owed -= credit
-            self._link.streams.credit(self._stream_id, credit)
+            self.link.streams.credit(self._stream_id, credit)
         change = self._reader.pending + self._waiting - self._held
         if change >= SETTLED_BYTES or (change < 0 and (change <= -SETTLED_BYTES or not self._waiting)):
             self._held += change
-            self._link.streams.hold(change)
+            self.link.streams.hold(change)
 
     def supersede(self) -> None:
         """Hear no more on this stream: the peer opened another."""
-        self._link.streams.reset(self._stream_id)
+        self.link.streams.reset(self._stream_id)
         self.ended()
 
     def ended(self) -> None:
@@ -148,7 +148,8 @@ class Outlet:
     def flush(self) -> None:
         """Send what is queued, as one RPC."""
         if self._batch and self._stream_id is not None:
-            self.link.streams.write(self._stream_id, frame(b"".join(self._batch)))
+            self.link.streams.queue(self._stream_id, frame(b"".join(self._batch)))
+            self.link.flush_unless_soon()
             self._batch.clear()
             self._batched = 0
 

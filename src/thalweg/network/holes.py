@@ -13,7 +13,7 @@ from typing import Final
 
 from thalweg.errors import PeerFault, Reason, Unavailable
 from thalweg.network import protobuf
-from thalweg.network.discovery.groups import is_public
+from thalweg.network.discovery.groups import may_be_taken
 from thalweg.network.host import Host
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
@@ -25,6 +25,8 @@ MESSAGE_BYTES_MAX: Final = 4096
 ADDRESSES_MAX: Final = 8
 TRIES: Final = 3
 ANSWER_SECONDS_MAX: Final = 10.0
+AGAIN_SECONDS: Final = 60.0
+BEGUN_MAX: Final = 64  # of all peers in that time
 PUNCH_SECONDS: Final = 3.0  # for one try
 _log: Final = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Holes:
         self._host = host
         self._observed = observed
         self._private = private
+        self._begun: list[tuple[PeerId, float]] = []  # who had us punch, and when
         host.handle(PROTOCOL, self._serve)
 
     async def punch(self, peer: PeerId) -> bool:
@@ -104,6 +107,7 @@ class Holes:
         """Let the peer that our circuit leads to begin."""
         if not self._host.is_relayed(stream.peer):
             raise Unavailable(Reason.UNREACHABLE, "the link is direct already")
+        self._count(stream.peer)
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 kind, addresses = read(await stream.read_message() or b"")
@@ -116,8 +120,20 @@ class Holes:
         if kind == SYNC:
             self._host.spawn(self._open_all(addresses, stream.peer, as_client=True))
 
+    def _count(self, peer: PeerId) -> None:
+        """Count a peer's tries: each has us dial whatever it names.
+
+        Raises:
+            Unavailable: FLOOD, too many in a while, of it or of all.
+        """
+        now = asyncio.get_running_loop().time()
+        self._begun = [(who, at) for who, at in self._begun if now - at < AGAIN_SECONDS]
+        if len(self._begun) >= BEGUN_MAX or [who for who, _ in self._begun].count(peer) >= TRIES:
+            raise Unavailable(Reason.FLOOD, f"more than {TRIES} holes in {AGAIN_SECONDS:.0f} s are not punched")
+        self._begun.append((peer, now))
+
     async def _open_all(self, addresses: Sequence[Multiaddr], peer: PeerId, *, as_client: bool) -> None:
-        usable = [address for address in addresses if self._private or is_public(address)]
+        usable = [address for address in addresses if self._private or may_be_taken(address, "", ())]
 
         async def open_one(address: Multiaddr) -> None:
             try:

@@ -258,6 +258,10 @@ class Host:
         """Let a protocol live on every link. Call before peers connect."""
         self._switch.attach(service)
 
+    def post(self, link: Link, call: Callable[[], None]) -> None:
+        """Make a call when what just came on a link is parsed, behind the calls that its messages make."""
+        self._switch.post(link, call)
+
     def drop(self, peer: PeerId, fault: PeerFault) -> None:
         """Drop the link to a peer that broke a rule, and refuse it for a while."""
         link = self._switch.links.of(peer)

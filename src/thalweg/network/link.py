@@ -183,6 +183,11 @@ class Link(asyncio.BufferedProtocol):
             self._flushing = True
             self._loop.call_soon(self.flush)
 
+    def flush_unless_soon(self) -> None:
+        """Send what is queued now, unless that follows anyway."""
+        if not self._flushing:
+            self.flush()
+
     def flush(self) -> None:
         """Send what is queued now."""
         self._flushing = False
@@ -238,7 +243,11 @@ class Link(asyncio.BufferedProtocol):
             self._owner.crash(error)
         self._owner.settle()
         self.flush()
-        if self._owner.is_behind and self._transport is not None and not self._transport.is_closing():
+        if self._owner.is_behind and self.route is None:  # the relay's own link waits for those through it
+            self._read_later()
+
+    def _read_later(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
             self._owner.wait(self)
 

@@ -11,6 +11,7 @@ what was worked off. What a slow peer does not read is dropped beyond a limit: I
 
 import asyncio
 import logging
+import random
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable
@@ -47,7 +48,8 @@ class Gossip:
         """`on_exchange` hears of peers that a well-scored one named. Make it before the host runs."""
         self.counts: Counter[str] = Counter()  # of the streams; the router has its own
         self._host = host
-        self._state = gossip.State(parameters or gossip.Parameters(), secrets.SystemRandom())
+        self._chance = random.Random()  # noqa: S311 - sown anew from the system with every heartbeat: nobody foresees it
+        self._state = gossip.State(parameters or gossip.Parameters(), self._chance)
         self.on_exchange = on_exchange
         self._readers: dict[str, Reader] = {}
         self._outlets: dict[PeerId, Outlet] = {}
@@ -161,6 +163,7 @@ class Gossip:
         if self._beat_at is None or now >= self._beat_at:
             late = self._beat_at is None or now - self._beat_at > seconds
             self._beat_at = now + seconds if late or self._beat_at is None else self._beat_at + seconds
+            self._chance.seed(secrets.randbits(256))
             self._do(gossip.Beat())
 
     # what the streams say
@@ -181,7 +184,7 @@ class Gossip:
         self._busy.append(inlet)
         if not self._is_working:
             self._is_working = True
-            asyncio.get_running_loop().call_soon(self._work)
+            self._host.post(inlet.link, self._work)  # in this turn of the event loop, behind channel messages
 
     def _work(self) -> None:
         """Work off RPCs for a moment, one a peer in turn."""

@@ -189,7 +189,8 @@ class Reach:
         mapped = None
         if self._mapping is not None:
             mapped = Multiaddr.of(self._mapping.host, self._mapping.port)
-        return reachability.candidates(self._host.addresses, self.observed(), mapped, self._host.peer_id)
+        seen = [info.observed for info in self._host.linked() if info.observed is not None]
+        return reachability.candidates(self._host.addresses, seen, mapped, self._host.peer_id)
 
     async def _reserve(self) -> None:
         """Keep a place at two relays while others cannot reach us."""

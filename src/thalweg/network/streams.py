@@ -123,6 +123,10 @@ class Streams:
         self._mux.write(stream_id, data)
         self._link.flush_soon()
 
+    def queue(self, stream_id: int, data: bytes) -> None:
+        """Queue bytes; the caller flushes the link."""
+        self._mux.write(stream_id, data)
+
     def credit(self, stream_id: int, size: int) -> None:
         """Let the peer send as many bytes more."""
         if self._mux.credit(stream_id, size):

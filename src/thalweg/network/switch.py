@@ -46,6 +46,7 @@ class Service(Protocol):
 
 
 LINES_PER_SECOND: Final = 20
+IDENTIFY_END_SECONDS: Final = 0.02  # js-libp2p loses an answer read together with the negotiation and its end
 _log: Final = logging.getLogger(__name__)
 
 
@@ -271,6 +272,10 @@ class Switch:
         """Count bytes that links hold; where it is too much, drop the heaviest."""
         self.scale.add(link, size, self.links.all())
 
+    def post(self, link: Link, call: Callable[[], None]) -> None:
+        """Make a call when what just came on a link is parsed."""
+        self._notices.post(link, call)
+
     def settle(self) -> None:
         """Make the node's calls that wait."""
         self._notices.settle()
@@ -365,6 +370,7 @@ class Switch:
             record=self.record,
         )
         await services.describe(stream, description)
+        await asyncio.sleep(IDENTIFY_END_SECONDS)
 
     async def _identify(self, link: Link, peer: PeerId) -> None:
         try:

@@ -206,6 +206,8 @@ def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
 
 def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox) -> None:
     requests = len(parsed.subscriptions) + len(parsed.controls)
+    if not requests and not parsed.messages:
+        requests = 1  # of nothing, or of nothing we know: looking at it costs as much
     if requests and _within(state, peer.controls, peer.flood_controls, requests, now):
         for subscription in parsed.subscriptions:
             _on_subscription(state, peer, subscription, now)

@@ -117,6 +117,11 @@ class State:
         of = self.scores.of
         return [peer for peer in self.readers.get(topic, ()) if peer not in without and of(peer) >= score_min]
 
+    def told(self, topic: str) -> tuple[bytes, ...]:
+        """Return the ids that IHAVE tells of, by chance where they are too many for one."""
+        ids, ids_max = self.history.told(topic), self.parameters.caps.ids_told_max
+        return tuple(ids if len(ids) <= ids_max else self.some(ids, ids_max))
+
     def some(self, peers: Sequence[bytes], count: int) -> list[bytes]:
         """Return at most so many of the peers, chosen by chance."""
         return self.chance.sample(peers, min(count, len(peers)))
