@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel bench-pricing gas mutants picture artefacts lock anvil fuzz interop clean
+.PHONY: help demo test explore lint format check bench-channel bench-net bench-pricing gas mutants picture artefacts lock anvil fuzz interop interop-js clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,9 @@ $(VENV)/.peers: requirements/peers.lock $(VENV)/.dev
 bench-pricing: $(VENV)/.peers ## Prices beside QuantLib, scipy and others: table and bench/results/pricing.json (ARGS="asian implied")
 	$(BIN)/python -m bench.pricing $(ARGS)
 
+bench-net: $(VENV)/.dev ## The network beside py-libp2p: table, bench/results/net.json and docs/network-cost.svg
+	$(BIN)/python -m bench.net
+
 gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/contracts/gas.snapshot
 	$(BIN)/python -m bench.gas
 
@@ -75,6 +78,9 @@ fuzz: $(VENV)/.dev ## Coverage-guided fuzzing of every parser for a minute (ARGS
 interop: ## py-libp2p in an environment of its own, for the network's tests
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/interop/requirements.lock
+
+interop-js: ## js-libp2p for the network's tests (needs npm)
+	cd tests/interop/js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock

@@ -46,6 +46,7 @@ class Service(Protocol):
 
 
 LINES_PER_SECOND: Final = 20
+IDENTIFY_END_SECONDS: Final = 0.02  # js-libp2p loses an answer read together with the negotiation and its end
 _log: Final = logging.getLogger(__name__)
 
 
@@ -381,6 +382,7 @@ class Switch:
             record=self.record,
         )
         await services.describe(stream, description)
+        await asyncio.sleep(IDENTIFY_END_SECONDS)
 
     async def _identify(self, link: Link, peer: PeerId) -> None:
         try:

@@ -223,7 +223,7 @@ class Session:
             del self._control[:count]
             budget -= count * HEADER_BYTES
         for ready in self._ready:
-            while ready and budget > HEADER_BYTES:
+            while ready and budget > 2 * HEADER_BYTES:
                 stream = ready.pop(0)
                 stream.ready = False
                 budget -= self._take_frame(stream, budget - HEADER_BYTES, out)
@@ -233,17 +233,19 @@ class Session:
     def _take_frame(self, stream: _Stream, size_max: int, out: list[bytes | memoryview]) -> int:
         if not stream.has_work():
             return 0
-        size = min(stream.queued, stream.sendable, size_max)
+        size = min(stream.queued, stream.sendable, size_max - HEADER_BYTES * stream.finishing)
         stream.queued -= size
         stream.sendable -= size
         self.queued -= size
         ends = stream.finishing and not stream.queued
-        out.append(header(DATA, FIN if ends else 0, stream.id, size))
+        if size:
+            out.append(header(DATA, 0, stream.id, size))
         _move(stream.outgoing, size, out)
-        if ends:
+        if ends:  # in a frame of its own: js-libp2p ends a stream before it reads the data of the same frame
+            out.append(header(WINDOW_UPDATE, FIN, stream.id, 0))
             stream.finished = True
             self._drop_if_done(stream)
-        return HEADER_BYTES + size
+        return HEADER_BYTES * (bool(size) + ends) + size
 
     def _make_ready(self, stream: _Stream) -> None:
         if not stream.ready and stream.has_work():
