@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.contracts.scene import FEED
 
 from thalweg.channel.claims import UNCONDITIONAL, Condition, HashLock, Position
-from thalweg.instruments.terms import Instrument, Payoff, knot
+from thalweg.instruments.terms import Instrument, Payoff, Style, knot
 from thalweg.units import (
     PRICE_MAX,
     QUANTITY_MAX,
@@ -69,10 +69,19 @@ def curves(draw: st.DrawFn) -> tuple[int, ...]:
 
 @st.composite
 def instruments(draw: st.DrawFn, oracle: Address, feed: Hash) -> Instrument:
-    """Return a valid instrument of any payoff."""
-    payoff = draw(st.sampled_from((Payoff.CALL, Payoff.PUT, Payoff.CURVE)))
+    """Return a valid instrument of any payoff that settles in money."""
+    payoff, style = draw(st.sampled_from(Payoff)), draw(st.sampled_from((Style.LINEAR, Style.INVERSE)))
     knots = draw(curves()) if payoff == Payoff.CURVE else (draw(st.integers(1, PRICE_MAX)),)
-    return Instrument(payoff, oracle, feed, UnixSeconds(1), draw(st.integers(1, UNIT_MAX)), knots)
+    return Instrument(payoff, oracle, feed, UnixSeconds(1), draw(st.integers(1, UNIT_MAX)), knots, style)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, oracle: Address, feed: Hash) -> Instrument:
+    """Return a valid instrument that is delivered."""
+    payoff = draw(st.sampled_from((Payoff.CALL, Payoff.PUT, Payoff.FORWARD)))
+    knots = draw(st.integers(1, PRICE_MAX)), draw(st.integers(1, UNIT_MAX))
+    unit = draw(st.integers(1, UNIT_MAX))
+    return Instrument(payoff, oracle, feed, UnixSeconds(1), unit, knots, Style.PHYSICAL, 1)
 
 
 quantities = st.integers(0, QUANTITY_MAX).map(Quantity)

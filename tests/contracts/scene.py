@@ -117,7 +117,11 @@ class Scene:
 
     def with_authorizations(self, channel: "Channel", over: "Channel | None" = None) -> Invocation:
         """Return an opening paid by EIP-3009 authorizations, which name what they pay for (or another opening)."""
-        call = channel.opening()
+        pulls = [self.authorization(channel, seat, amount, over) for seat, amount in enumerate(channel.amounts)]
+        return tampered(channel.invocation(channel.opening()), "open", _5=pulls)
+
+    def authorization(self, channel: "Channel", seat: int, amount: Amount, over: "Channel | None" = None) -> Any:
+        """Return how a participant lets his tokens be taken by an EIP-3009 authorization, as `open` takes it."""
         named = (over or channel).opening()
         nonce = open_digest(self.separator, (over or channel).id, named.amounts, named.payers, named.deadline)
         kind = keccak(
@@ -125,12 +129,9 @@ class Scene:
             b"bytes32 nonce)"
         )
         until = self.evm.now() + 600
-        pulls = []
-        for one, amount in zip(channel.people, channel.amounts, strict=True):
-            members = (one.address, self.adjudicator, amount, 0, until, nonce)
-            signature = _token_signature(self, one, kind, members)
-            pulls.append((_PULL_AUTHORIZATION, until, (signature[:32], signature[32:])))
-        return tampered(channel.invocation(call), "open", _5=pulls)
+        members = (channel.people[seat].address, self.adjudicator, amount, 0, until, nonce)
+        signature = _token_signature(self, channel.people[seat], kind, members)
+        return _PULL_AUTHORIZATION, until, (signature[:32], signature[32:])
 
     def register(
         self,

@@ -49,14 +49,14 @@ class Walk:
         cursor = progress[0]
         arguments = {
             "assets": 1,
-            "settlement": 0,
+            "rules": 0,
+            "dispute": 0,
             "totals": [deposited << 128 | withdrawn for deposited, withdrawn in totals],
             "holdings": [(one.balance << 128 | one.free, one.deposited << 128 | one.withdrawn) for one in holdings],
             "tree": (len(leaves), 0, merkle_root(leaves)),
             "progress": progress,
             "proof": merkle_range(leaves, cursor, upto) if cursor < upto else (),
             "run": [claim_words(one, leaf_salt(SECRET, one.id)) for one in claims[cursor:upto]],
-            "deadline": 0,
         }
         arguments.update(changes)
         entry = entries(RESOLVER)["resolve"]

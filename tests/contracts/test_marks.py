@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.contracts.coefficients import coefficients, ratio_of_mills
 from tests.contracts.compiled import creation_code
 from tests.contracts.scene import Scene
+from tests.contracts.smiles import flat, smiles, strikes
 
 from thalweg.chain.calls import Invocation
 from thalweg.crypto import keccak
@@ -54,40 +55,6 @@ def _tuple(smile: Smile) -> tuple[Any, ...]:
 @pytest.fixture(scope="module")
 def marks(deployed: Scene) -> Marks:
     return Marks(deployed)
-
-
-def flat(forward: int, total_variance: int) -> Smile:
-    """Return a smile of one total variance, scaled by 1e8."""
-    parameters = Parameters(total_variance, 0, 0, 0, 1)
-    return Smile(Price(forward), WEIGHT_ONE, 0, parameters, parameters)
-
-
-@st.composite
-def parameters(draw: st.DrawFn) -> Parameters:
-    """Return raw SVI parameters that an oracle may register."""
-    rho = draw(st.integers(1 - SCALE, SCALE - 1))
-    return Parameters(
-        a=draw(st.integers(0, 4 * SCALE) | st.integers(0, 1000)),
-        b=draw(st.integers(0, (2 * SCALE * SCALE - 1) // (SCALE + abs(rho)))),
-        rho=rho,
-        m=draw(st.integers(-2 * SCALE, 2 * SCALE)),
-        sigma=draw(st.integers(1, 2 * SCALE)),
-    )
-
-
-@st.composite
-def smiles(draw: st.DrawFn) -> Smile:
-    """Return a smile: a slice's own, one between two slices, or one beyond them."""
-    forward = Price(draw(st.integers(1, PRICE_MAX) | st.integers(10 * SCALE, 10**6 * SCALE)))
-    left = draw(parameters())
-    share = draw(st.integers(0, WEIGHT_ONE))
-    weights = draw(st.sampled_from(((WEIGHT_ONE, 0), (share, WEIGHT_ONE - share), (share, 0), (9 * WEIGHT_ONE, 0))))
-    return Smile(forward, *weights, left, draw(parameters()) if weights[1] else left)
-
-
-def strikes(forward: int) -> st.SearchStrategy[Price]:
-    near = st.integers(-3 * 2**20, 3 * 2**20).map(lambda k: round(forward * float(mp.exp(k / 2**20))))
-    return (near | st.integers(0, PRICE_MAX)).map(lambda strike: Price(min(max(strike, 0), PRICE_MAX)))
 
 
 @SLOW

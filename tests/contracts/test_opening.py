@@ -1,9 +1,12 @@
 import msgspec
 import pytest
+from eth_abi import abi as codec
 from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import Reverted, account
 from tests.contracts.scene import USD, Channel, Scene, tampered
 
+from thalweg.chain.artefacts import ADJUDICATOR, entries
+from thalweg.chain.calls import Invocation
 from thalweg.channel.hashes import open_digest
 from thalweg.channel.terms import CloseOut
 from thalweg.crypto import sign
@@ -124,6 +127,13 @@ def _refused(channel: Channel, reason: str) -> bool:
     return channel.refusal(channel.opening()) == f"adjudicator: {reason}"
 
 
+def with_close_out(channel: Channel, close_out: int) -> Invocation:
+    """Return the opening with another close-out, whatever was signed."""
+    invocation = channel.invocation(channel.opening())
+    terms = codec.decode(entries(ADJUDICATOR)["open"].inputs, invocation.data[4:])[0]
+    return tampered(invocation, "open", _0=(*terms[:5], close_out, *terms[6:]))
+
+
 def test_terms_that_no_channel_can_have_are_refused(scene: Scene) -> None:
     alice = account("alice").address
     assert _refused(scene.channel("alice", "alice"), "malformed")
@@ -131,7 +141,12 @@ def test_terms_that_no_channel_can_have_are_refused(scene: Scene) -> None:
     assert _refused(scene.channel(payouts=(alice,)), "malformed")
     assert _refused(scene.channel(settlement=AssetIndex(1)), "malformed")
     assert _refused(scene.channel(assets=(scene.token, scene.token)), "malformed")
-    assert _refused(scene.channel(close_out=CloseOut.MARK), "unknown feature")
+    unknown = scene.channel()
+    assert scene.evm.refusal(with_close_out(unknown, 2)) == "adjudicator: malformed"
+    assert scene.evm.refusal(with_close_out(scene.channel("alice", "bob", "carol"), CloseOut.MARK)) == (
+        "adjudicator: malformed"
+    )
+    assert _refused(scene.channel(exit_spread=10**8), "malformed")
     lonely = scene.channel("alice", amounts=(5,))
     assert _refused(lonely, "malformed")
     channel = scene.channel()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 from tests.contracts.claims import image, lock, option, position
@@ -9,7 +11,7 @@ from tests.contracts.scene import FEED, USD, Channel, Scene, State
 from thalweg.chain.artefacts import ADJUDICATOR, RESOLVER
 from thalweg.channel.claims import Claim, Condition, Subchannel
 from thalweg.channel.sheet import Holding
-from thalweg.instruments.terms import Instrument, Payoff, Style, knot
+from thalweg.instruments.terms import Instrument, Payoff, knot
 from thalweg.units import (
     SCALE,
     ZERO_HASH,
@@ -298,22 +300,16 @@ def test_an_oracle_without_code_is_silent(scene: Scene) -> None:
     assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
 
 
-@pytest.mark.parametrize(
-    "instrument",
-    [
-        {"payoff": Payoff.DIGITAL_CALL},
-        {"payoff": Payoff.FORWARD},
-        {"style": Style.INVERSE},
-        {"style": Style.PHYSICAL},
-    ],
-    ids=str,
-)
-def test_what_cannot_be_executed_yet_is_refused_by_name(scene: Scene, instrument: dict[str, int]) -> None:
+@pytest.mark.parametrize(("payoff", "style"), [(6, 0), (0, 3), (255, 255)])
+def test_what_does_not_exist_moves_nothing_and_locks_nothing(scene: Scene, payoff: int, style: int) -> None:
     channel = scene.opened()
-    terms = msgspec.structs.replace(option(scene.oracle, 60_000, scene.evm.now()), **instrument)
-    state = _disputed(channel, (position(1, terms, 0.1),))
+    terms: dict[str, Any] = {"payoff": payoff, "style": style}
+    instrument = msgspec.structs.replace(option(scene.oracle, 60_000, scene.evm.now()), **terms)
+    state = _disputed(channel, (position(1, instrument, 0.1),))
 
-    assert channel.refusal(channel.settlement(state)) == "claim: unsupported"
+    channel.do(channel.settlement(state))
+
+    assert channel.wallets() == (100 * USD, 100 * USD)
 
 
 def test_a_subchannel_is_refused_by_name(scene: Scene) -> None:

@@ -212,7 +212,7 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
 
 def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
     """A state without claims is settled at once; else the next claims are resolved (none: only what is free leaves)."""
-    payees = (call.terms.payouts, call.terms.assets, call.terms.settlement)
+    payees = (call.terms.payouts, call.terms.assets, _rules(call.terms))
     head = (call.state.channel_id, payees, _totals(call), *_balances(call))
     if not call.claims:
         return "settle", head
@@ -241,6 +241,10 @@ def _terms(terms: Terms) -> tuple[Any, ...]:
         terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
         int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
     )  # fmt: skip
+
+
+def _rules(terms: Terms) -> int:
+    return terms.settlement | int(terms.close_out) << 8 | terms.exit_spread << 16
 
 
 def _channel(call: TopUp | PayWithdrawal | CloseChannel) -> tuple[Any, ...]:

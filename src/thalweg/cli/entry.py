@@ -4,6 +4,7 @@ import typer
 
 from thalweg.cli import channel_commands as channel
 from thalweg.cli import demo_command, store_commands
+from thalweg.cli import net_commands as net
 from thalweg.cli import node_commands as node
 
 
@@ -28,6 +29,7 @@ def application() -> typer.Typer:
         ("reports", channel.reports), ("counters", channel.counters),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Look at a running node")(ask)
+    app.add_typer(_net(), name="net", rich_help_panel="Look at a running node")
     for name, act in (
         ("open", channel.open_channel), ("proposals", channel.proposals), ("accept", channel.accept),
         ("decline", channel.decline), ("channels", channel.channels), ("pay", channel.pay),
@@ -44,6 +46,14 @@ def application() -> typer.Typer:
     ):  # fmt: skip
         app.command(name, rich_help_panel="Files")(store)
     return app
+
+
+def _net() -> typer.Typer:
+    group = typer.Typer(help="The network around a running node.", no_args_is_help=True)
+    group.command("doctor")(net.doctor)
+    group.command("graph")(net.graph)
+    group.command("metrics")(net.metrics)
+    return group
 
 
 def main() -> None:

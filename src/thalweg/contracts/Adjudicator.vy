@@ -45,7 +45,6 @@ exports: eip712.eip712Domain
 
 # -- constants ---------------------------------------------------------------------------------------------------------
 
-_EXPIRY: constant(uint8) = 0
 _NO_CLAIMS: constant(bytes32) = empty(bytes32)
 _TIME_MAX: constant(uint256) = (1 << 32) - 1
 
@@ -127,7 +126,7 @@ def open(
     @param amounts What each cell is funded with. Native coin comes with the call.
     @param payers Who pays for each participant.
     @param deadline The last second at which this may happen.
-    @param signed Each payer's signature over Open.
+    @param signed Each payer's signature over Open; a contract that pays may have agreed by EIP-1271.
     @param pulls How each cell's tokens may be taken; empty where all gave allowances.
     """
     self._check_terms(terms)
@@ -139,7 +138,10 @@ def open(
     channel: bytes32 = eip712._digest(messages._terms(terms))
     refusals._unless_phase(ledger.funding[channel] == 0)
     digest: bytes32 = eip712._digest(messages._open(channel, amounts, payers, deadline))
-    self._check_signed(digest, payers, signed)
+    is_agreed: bool = len(signed) == len(payers)
+    for seat: uint256 in range(len(payers), bound=messages.PARTICIPANTS_MAX):
+        is_agreed = is_agreed and signatures._agreed_by(digest, signed[seat], payers[seat])
+    refusals._unless_signed(is_agreed)
     totals: DynArray[uint256, messages.CELLS_MAX] = []
     for amount: uint256 in amounts:
         totals.append(amount << 128)
@@ -456,7 +458,7 @@ def resolve(
     walked: shares.Progress = empty(shares.Progress)
     due: DynArray[uint256, messages.CELLS_MAX] = []
     walked, due = staticcall RESOLVER.resolve(
-        len(payees.assets), payees.settlement, totals, holdings, tree, progress, proof, run, dispute >> 224
+        len(payees.assets), payees.rules, dispute, totals, holdings, tree, progress, proof, run
     )
     if walked.cursor == tree.count:
         ledger._close(channel, True)
@@ -489,8 +491,10 @@ def _check_terms(terms: messages.Terms):
     for i: uint256 in range(assets, bound=messages.ASSETS_MAX):
         for j: uint256 in range(i, bound=messages.ASSETS_MAX):
             is_sound = is_sound and terms.assets[i] != terms.assets[j]
-    refusals._unless_well_formed(is_sound)
-    assert terms.close_out == _EXPIRY, "adjudicator: unknown feature"
+    # the mark is a break clause between two
+    close_out: uint256 = convert(terms.close_out, uint256)
+    is_sound = is_sound and (close_out == 0 or (close_out == messages.MARK and seats == 2))
+    refusals._unless_well_formed(is_sound and terms.exit_spread < messages.EXIT_SPREAD_MAX)
 
 
 @internal
@@ -527,5 +531,5 @@ def _check_state(
 @pure
 def _payees(terms: messages.Terms) -> bytes32:
     return messages._payees(
-        messages.Payees(payouts=terms.payouts, assets=terms.assets, settlement=terms.settlement)
+        messages.Payees(payouts=terms.payouts, assets=terms.assets, rules=messages._rules(terms))
     )

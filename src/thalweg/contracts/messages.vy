@@ -17,6 +17,8 @@ ASSETS_MAX: constant(uint256) = 4
 CELLS_MAX: constant(uint256) = PARTICIPANTS_MAX * ASSETS_MAX
 DEPOSIT_MAX: constant(uint256) = 2**124 - 1  # of a cell: an asset's cells together stay below 2^128
 LOW_HALF: constant(uint256) = 2**128 - 1
+MARK: constant(uint256) = 1  # the close-out at the model price; 0 is the one by expiry
+EXIT_SPREAD_MAX: constant(uint64) = 10**8  # all of a position's value
 
 _TERMS_TYPE: constant(bytes32) = keccak256(
     "Terms(address[] participants,address[] payouts,address[] assets,uint8 settlement,uint32 challengePeriod,uint8 closeOut,uint64 exitSpread,address oracle,bytes32 riskParamsHash,uint256 nonce)"
@@ -53,11 +55,12 @@ struct Terms:
     nonce: uint256
 
 
-# What a settlement needs of the terms: whom it pays, in what. The dispute's fingerprint binds it.
+# What a settlement needs of the terms: whom it pays, in what, and its rules: exit spread (64 bits, from bit 16) | close-out
+# (8) | index of the settlement asset (8). The dispute's fingerprint binds it.
 struct Payees:
     payouts: DynArray[address, PARTICIPANTS_MAX]
     assets: DynArray[address, ASSETS_MAX]
-    settlement: uint8
+    rules: uint256
 
 
 # What a state gives a cell. Amounts are below 2^128, so two share a word: the first in its high half.
@@ -135,6 +138,34 @@ def _deposit(channel: bytes32, participant: uint8, asset: uint8, total: uint256,
 @pure
 def _resume(channel: bytes32, version: uint40, dispute_deadline: uint64) -> bytes32:
     return keccak256(abi_encode(_RESUME_TYPE, channel, version, dispute_deadline))
+
+
+@internal
+@pure
+def _rules(terms: Terms) -> uint256:
+    return (
+        convert(terms.settlement, uint256)
+        | (convert(terms.close_out, uint256) << 8)
+        | (convert(terms.exit_spread, uint256) << 16)
+    )
+
+
+@internal
+@pure
+def _settlement(rules: uint256) -> uint256:
+    return rules & 255
+
+
+@internal
+@pure
+def _close_out(rules: uint256) -> uint256:
+    return (rules >> 8) & 255
+
+
+@internal
+@pure
+def _exit_spread(rules: uint256) -> uint256:
+    return (rules >> 16) & convert(max_value(uint64), uint256)
 
 
 @internal

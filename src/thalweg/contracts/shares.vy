@@ -21,7 +21,6 @@
 # -- imports -----------------------------------------------------------------------------------------------------------
 
 import cells
-import claims
 import messages
 import resolution
 
@@ -33,16 +32,10 @@ _DELTA_MAX: constant(int256) = 2**127 - 1  # times an amount it stays below 2^25
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
-# What resolved claims have come to in a cell: margined, of either sign, and escrowed.
-struct Accrual:
-    delta: int256
-    credit: uint256
-
-
 # How far a settlement has walked: claims before `cursor` are done and came to `accruals`, which are empty at cursor 0.
 struct Progress:
     cursor: uint256
-    accruals: DynArray[Accrual, messages.CELLS_MAX]
+    accruals: DynArray[resolution.Accrual, messages.CELLS_MAX]
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------
@@ -53,7 +46,7 @@ def _due(
     assets: uint256,
     totals: DynArray[uint256, messages.CELLS_MAX],
     holdings: DynArray[messages.Holding, messages.CELLS_MAX],
-    accruals: DynArray[Accrual, messages.CELLS_MAX],
+    accruals: DynArray[resolution.Accrual, messages.CELLS_MAX],
     is_last: bool,
 ) -> DynArray[uint256, messages.CELLS_MAX]:
     """
@@ -104,32 +97,3 @@ def _due(
             due[cell] += paid
         due[asset] += left
     return due
-
-
-@internal
-@pure
-def _advanced(
-    progress: Progress,
-    outcomes: DynArray[resolution.Outcome, claims.RUN_MAX],
-    assets: uint256,
-    settlement: uint256,
-    size: uint256,
-) -> Progress:
-    """
-    @notice Return the progress after a run of claims that came to `outcomes`.
-    """
-    walked: Progress = progress
-    walked.cursor += len(outcomes)
-    if progress.cursor == 0 and len(outcomes) != 0:
-        for _: uint256 in range(size, bound=messages.CELLS_MAX):
-            walked.accruals.append(empty(Accrual))
-    for outcome: resolution.Outcome in outcomes:
-        long: uint256 = outcome.long * assets + settlement
-        short: uint256 = outcome.short * assets + settlement
-        if long < size and short < size:
-            walked.accruals[long].delta += outcome.delta
-            walked.accruals[short].delta -= outcome.delta
-        cell: uint256 = outcome.seat * assets + outcome.asset
-        if outcome.asset < assets and cell < size:
-            walked.accruals[cell].credit += outcome.credit
-    return walked

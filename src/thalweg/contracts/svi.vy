@@ -16,6 +16,7 @@
 
 _SCALE: constant(int256) = 10**8
 _WEIGHT_SHIFT: constant(uint256) = 64
+_WEIGHT_MAX: constant(uint256) = 1 << 80
 _REACH: constant(int256) = 64 * 10**8  # of m and sigma: far beyond ln(PRICE_MAX)
 _LEVEL_MAX: constant(int256) = 1024 * 10**8  # of a: Black-76 takes no greater variance
 _SIGMA_MIN: constant(int256) = 10**4
@@ -58,7 +59,9 @@ def _is_sound(parameters: Parameters) -> bool:
             wings less steep than 2, everything within the bounds that the arithmetic here needs.
     """
     a: int256 = parameters.a
-    if abs(parameters.rho) >= _SCALE or abs(a) > _LEVEL_MAX or abs(parameters.m) > _REACH:
+    if a < -_LEVEL_MAX or a > _LEVEL_MAX or parameters.m < -_REACH or parameters.m > _REACH:
+        return False
+    if parameters.rho <= -_SCALE or parameters.rho >= _SCALE:
         return False
     if parameters.sigma > convert(_REACH, uint256) or parameters.b > convert(2 * _SCALE, uint256):
         return False
@@ -70,6 +73,17 @@ def _is_sound(parameters: Parameters) -> bool:
         return True
     # a + b * sigma * sqrt(1 - rho^2) >= 0, both sides squared
     return (a * _SCALE * _SCALE) ** 2 <= (b * sigma) ** 2 * (_SCALE * _SCALE - parameters.rho ** 2)
+
+
+@internal
+@pure
+def _is_usable(smile: Smile) -> bool:
+    """
+    @notice Say whether a smile that some oracle gave can be priced with.
+    """
+    if smile.left_weight > _WEIGHT_MAX or smile.right_weight > _WEIGHT_MAX or not self._is_sound(smile.left):
+        return False
+    return smile.right_weight == 0 or self._is_sound(smile.right)
 
 
 @internal

@@ -11,21 +11,25 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
+
+import msgspec
 
 from thalweg.errors import PeerFault, Reason, Unavailable
 from thalweg.network import peer_record
 from thalweg.network.discovery import announcement
-from thalweg.network.discovery.announcement import Node
+from thalweg.network.discovery.announcement import Announcement, Node
 from thalweg.network.discovery.book import PeerBook
-from thalweg.network.discovery.groups import may_be_told
+from thalweg.network.discovery.groups import may_be_taken, may_be_told, worth_telling
 from thalweg.network.discovery.plan import Linked, next_dials
 from thalweg.network.gossip.rpc import Exchanged
 from thalweg.network.host import Host, PeerInfo
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
 from thalweg.network.pubsub import Gossip
+from thalweg.network.rate import Bucket
 from thalweg.network.stream import Stream
 
 PROTOCOL: Final = "/thalweg/peers/1"
@@ -34,6 +38,8 @@ SAVE_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 300.0  # how often a peer is asked again whom it knows
 ANSWER_SECONDS_MIN: Final = 5.0  # how soon one may ask again
 TOLD_MAX: Final = 64  # announcements in an answer
+LOOKED_AT_MAX: Final = 256  # nodes looked at for an answer, however large the book is
+DIALS_PER_SECOND: Final = 4
 ANSWER_SECONDS_MAX: Final = 10.0
 BAN_SECONDS: Final = 365 * 86_400.0  # what a person bans
 _CHANCE: Final = secrets.SystemRandom()
@@ -52,6 +58,7 @@ class Finder:
         describe: Callable[[], Node],
         bootstrap: Sequence[Multiaddr] = (),
         save: Callable[[bytes], None] = lambda data: None,
+        save_bans: Callable[[bytes], None] = lambda data: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`describe` says what to announce now; `clock` gives seconds since 1970. Make it before the host runs."""
@@ -61,6 +68,9 @@ class Finder:
         self._describe = describe
         self._bootstrap = tuple(bootstrap)
         self._save = save
+        self._save_bans = save_bans
+        self._dials: Bucket | None = None
+        self.counts: Counter[str] = Counter()
         self._clock = clock
         self._dialling: dict[PeerId, Multiaddr] = {}
         self._asked: dict[PeerId, float] = {}
@@ -71,7 +81,9 @@ class Finder:
         host.handle(PROTOCOL, self._answer)
         gossip.on_exchange = self._on_exchange
         gossip.subscribe(
-            announcement.TOPIC, announcement.Rules(clock, book.known_until), lambda payload, peer: self._learn(payload)
+            announcement.TOPIC,
+            announcement.Rules(clock, book.known_until),
+            lambda payload, peer: self._learn(announcement.read(payload), self._host_of(peer)),
         )
 
     async def run(self) -> None:
@@ -99,23 +111,32 @@ class Finder:
             self.book.set_anchors([info.peer for info in mine])
         self.book.expire(now)
         self._saved_at = now
-        self._save(self.book.encode())
+        try:
+            self._save(self.book.encode())
+        except Unavailable as failure:  # peers are found again without it; a full disk is no reason to stop
+            self.counts["saves_failed"] += 1
+            _log.warning("the peer book was not saved: %s", failure)
 
     def ban(self, peer: PeerId) -> None:
         """Have nothing to do with a peer until it is pardoned.
 
         Raises:
             UserFault: LIMIT.
+            Unavailable: DISK_FULL, the ban counts until the node stops.
         """
         self.book.ban(peer, self._clock() + BAN_SECONDS)
         self._host.ban(peer, BAN_SECONDS, "banned")
-        self.save()
+        self._save_bans(self.book.encode_bans())
 
     def pardon(self, peer: PeerId) -> bool:
-        """Lift a ban; say whether there was one."""
+        """Lift a ban; say whether there was one.
+
+        Raises:
+            Unavailable: DISK_FULL, the ban is back when the node starts again.
+        """
         self._host.pardon(peer)
         was_banned = self.book.pardon(peer)
-        self.save()
+        self._save_bans(self.book.encode_bans())
         return was_banned
 
     def hear_of(self, address: Multiaddr) -> None:
@@ -142,8 +163,10 @@ class Finder:
         self._answered = {peer: at for peer, at in self._answered.items() if now - at < ANSWER_SECONDS_MIN}
         self._announce(now)
         links = [Linked(info.peer, info.address, info.dialled) for info in linked]
-        links += [Linked(peer, address, True) for peer, address in self._dialling.items() if peer not in here]
+        links += [Linked(peer, address, True, True) for peer, address in self._dialling.items() if peer not in here]
         for peer, address in next_dials(self.book, links, self._bootstrap, now, _CHANCE):
+            if not self._may_dial():
+                break
             self._dialling[peer] = address
             self.book.tried(peer, now)
             group.create_task(self._dial(peer, address))
@@ -152,6 +175,8 @@ class Finder:
 
     def _announce(self, now: float) -> None:
         node = self._describe()
+        addresses = worth_telling(map(Multiaddr.parse, node.addresses))
+        node = msgspec.structs.replace(node, addresses=tuple(map(str, addresses)))
         if self._announced is not None:
             last, at = self._announced
             if now - at < (announcement.RENEW_SECONDS if node == last else announcement.RENEW_SECONDS_MIN):
@@ -160,7 +185,6 @@ class Finder:
             return
         self._announced = (node, now)
         identity = self._host.identity
-        addresses = tuple(Multiaddr.parse(text) for text in node.addresses)
         if addresses:
             self._host.tell(addresses, peer_record.seal(identity, round(now * 1000), addresses))
         self._gossip.publish(announcement.TOPIC, announcement.announce(identity, node, now))
@@ -168,8 +192,9 @@ class Finder:
     async def _dial(self, peer: PeerId, address: Multiaddr) -> None:
         try:
             await self._host.dial(address.to(peer))
+            self.book.answered(address)
         except Unavailable as failure:
-            self.book.failed(peer)
+            self.book.failed(peer, address, self._clock())
             _log.debug("%s: %s", address, failure)
         finally:
             del self._dialling[peer]
@@ -188,8 +213,10 @@ class Finder:
                     payload = await stream.read_message()
                     if payload is None:
                         break
-                    if announcement.check(payload).expires_at > self._clock():
-                        self._learn(payload)
+                    said = announcement.check(payload)
+                    if announcement.is_current(said, self._clock()):
+                        self._learn(said, info.address.host)
+                    await asyncio.sleep(0)  # two signatures each: others have their turn between them
                 else:
                     stream.reset()
         except PeerFault as fault:
@@ -204,25 +231,44 @@ class Finder:
         if stream.peer in self._answered:
             raise Unavailable(Reason.FLOOD, f"asked again within {ANSWER_SECONDS_MIN} s")
         self._answered[stream.peer] = now
-        info = self._host.info(stream.peer)
-        asker = "" if info is None else info.address.host
-        known = [
-            entry.announcement.payload
-            for peer, entry in self.book.entries()
-            if peer != stream.peer
-            and entry.announcement is not None
-            and any(may_be_told(address, asker) for address in entry.addresses)
-        ]
+        asker = self._host_of(stream.peer)
         own = self._announced
+        told = 0
         if own is not None:
-            known.append(announcement.announce(self._host.identity, own[0], own[1]))
-        for payload in _CHANCE.sample(known, min(TOLD_MAX, len(known))):
-            await stream.write_message(payload)
+            await stream.write_message(announcement.announce(self._host.identity, own[0], own[1]))
+            told += 1
+        entries = self.book.entries()
+        for peer, entry in _CHANCE.sample(entries, min(LOOKED_AT_MAX, len(entries))):
+            said = entry.announcement
+            if told == TOLD_MAX:
+                break
+            if said is None or peer == stream.peer or not announcement.is_current(said, now):
+                continue
+            if any(may_be_told(address, asker) for address in entry.addresses):
+                await stream.write_message(said.payload)
+                told += 1
 
-    def _learn(self, payload: bytes) -> None:
-        """Take an announcement whose signatures were checked."""
-        if self.book.learn(announcement.read(payload)):
+    def _learn(self, said: Announcement, source: str) -> None:
+        """Take an announcement whose signatures were checked, and of its addresses what its source may say."""
+        if self.book.learn(said, self._believed(said.addresses, source)):
             self._wake.set()
+
+    def _believed(self, addresses: tuple[Multiaddr, ...], source: str) -> tuple[Multiaddr, ...]:
+        own = self._host.addresses
+        believed = tuple(address for address in addresses if may_be_taken(address, source, own))
+        self.counts["addresses_not_believed"] += len(addresses) - len(believed)
+        return believed
+
+    def _host_of(self, peer: PeerId) -> str:
+        info = self._host.info(peer)
+        return "" if info is None else info.address.host
+
+    def _may_dial(self) -> bool:
+        """Count a dial: whatever the book says, there are only so many a second."""
+        now = asyncio.get_running_loop().time()
+        if self._dials is None:
+            self._dials = Bucket(DIALS_PER_SECOND, now)
+        return self._dials.take_if_held(1, now)
 
     def _take_record(self, peer: PeerId, sealed: bytes) -> None:
         try:
@@ -231,7 +277,7 @@ class Finder:
             self._host.drop(peer, fault)
             return
         if record.peer == peer:
-            self.book.hear_of(peer, record.addresses)
+            self.book.hear_of(peer, self._believed(record.addresses, self._host_of(peer)))
             self._gossip.record(peer, sealed)
 
     def _on_exchange(self, named: Exchanged, source: PeerId) -> None:
@@ -241,5 +287,5 @@ class Finder:
         except PeerFault as fault:
             self._host.drop(source, fault)
             return
-        self.book.hear_of(record.peer, record.addresses)
+        self.book.hear_of(record.peer, self._believed(record.addresses, self._host_of(source)))
         self._wake.set()

@@ -12,6 +12,8 @@ of `on_message`, `on_link_down`. Messages to one peer arrive in order or the lin
 
 import asyncio
 import logging
+import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from thalweg.errors import InvariantBroken, PeerFault, Reason, Unavailable, UserFault
 from thalweg.network import services
+from thalweg.network.dialling import Dialler
 from thalweg.network.keeper import Keeper
 from thalweg.network.limits import Limits
 from thalweg.network.link import Link
@@ -74,6 +77,7 @@ class Host:
             crash=self._crash,
             changed=self._wake_keeper,
         )
+        self.dialler = Dialler(self._switch)  # how addresses are reached; relays and Tor add their ways
         self._keepers: dict[PeerId, Keeper] = {}
         self._keeping: dict[PeerId, asyncio.Task[None]] = {}
         self._servers: list[asyncio.Server] = []
@@ -93,9 +97,38 @@ class Host:
         return tuple(self._switch.addresses)
 
     @property
+    def counts(self) -> Counter[str]:
+        """Return why links ended and what was refused, by reason."""
+        return self._switch.counts
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes were received and not read, of all links."""
+        return self._switch.scale.held
+
+    @property
     def identity(self) -> Identity:
         """Return our identity key, to sign what we say on the network."""
         return self._switch.credentials.identity
+
+    @property
+    def told(self) -> tuple[Multiaddr, ...]:
+        """Return the addresses that peers are told."""
+        return self._switch.told or self.addresses
+
+    def is_relayed(self, peer: PeerId) -> bool:
+        """Say whether the link to a peer leads through a relay."""
+        link = self._switch.links.of(peer)
+        return link is not None and link.is_relayed
+
+    def described(self, peer: PeerId) -> tuple[Multiaddr, ...]:
+        """Return where a linked peer says it is."""
+        link = self._switch.links.of(peer)
+        return () if link is None or link.description is None else link.description.addresses
+
+    def new_link(self) -> Link:
+        """Return a link for a connection that somebody else made to us by way of another peer."""
+        return Link(self._switch)
 
     def tell(self, addresses: tuple[Multiaddr, ...], record: bytes) -> None:
         """Say these addresses to peers from now on, and this record of them."""
@@ -113,7 +146,7 @@ class Host:
         said = link.description
         return PeerInfo(
             peer=link.peer,
-            address=Multiaddr.of(link.address, link.port),
+            address=link.remote,
             dialled=link.is_dialer,
             agent=said.agent if said is not None else "",
             protocols=said.protocols if said is not None else (),
@@ -143,6 +176,8 @@ class Host:
             raise UserFault(
                 Reason.UNREACHABLE, f"cannot listen at {ip} port {port} ({error}); choose another port, or 0 for any"
             ) from error
+        for listening in server.sockets:  # after the bind, which still fails where the port is taken
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._servers.append(server)
         if self._group is not None:
             await server.start_serving()
@@ -163,7 +198,7 @@ class Host:
         links = self._switch.links
         if links.of(peer) is None:
             try:
-                await self._connect(address, peer)
+                await self.dialler.connect(address, peer)
             except Unavailable:
                 if links.of(peer) is None:  # else it dialled us at the same time
                     raise
@@ -228,6 +263,10 @@ class Host:
         """Let a protocol live on every link. Call before peers connect."""
         self._switch.attach(service)
 
+    def post(self, link: Link, call: Callable[[], None]) -> None:
+        """Make a call when what just came on a link is parsed, behind the calls that its messages make."""
+        self._switch.post(link, call)
+
     def drop(self, peer: PeerId, fault: PeerFault) -> None:
         """Drop the link to a peer that broke a rule, and refuse it for a while."""
         link = self._switch.links.of(peer)
@@ -243,6 +282,10 @@ class Host:
     def pardon(self, peer: PeerId) -> None:
         """Refuse a peer no longer."""
         self._switch.links.pardon(peer)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run a service's task; what it raises `run` raises. None is begun while the host does not run."""
+        return self._spawn(work)
 
     def crash(self, error: BaseException) -> None:
         """Stop with a bug of a service's: `run` raises it."""
@@ -283,6 +326,7 @@ class Host:
         self._stop = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as self._group:
+                self.dialler.is_running = True
                 self._spawn(self._tick())
                 for peer in self._keepers:
                     self._start_keeping(peer)
@@ -294,12 +338,12 @@ class Host:
                 for task in self._tasks:
                     task.cancel()
         finally:
-            self._group = None
+            self._group, self.dialler.is_running = None, False
             self._close_servers()
             for link in self._switch.links.all():
                 link.abort()
             await asyncio.sleep(0)  # the event loop closes the sockets
-            self._switch.settle()
+            self._switch.finish()
             self._ended.set()
 
     async def aclose(self) -> None:
@@ -311,26 +355,6 @@ class Host:
         if not self._stop.done():
             self._stop.set_result(None)
         await self._ended.wait()
-
-    async def _connect(self, address: Multiaddr, peer: PeerId) -> None:
-        loop = asyncio.get_running_loop()
-        if self._group is None:
-            raise Unavailable(Reason.UNREACHABLE, "the network is not running")
-        if address.relay is not None or address.is_onion:
-            raise Unavailable(Reason.UNKNOWN_FEATURE, f"{address} cannot be dialled directly")
-        ready: asyncio.Future[PeerId] = loop.create_future()
-        link = Link(self._switch, expected=peer, ready=ready)
-        try:
-            async with asyncio.timeout(self._limits.dial_seconds):
-                await loop.create_connection(lambda: link, address.host, address.port)
-            await ready  # the handshake has its own limit of time
-        except (OSError, TimeoutError) as error:
-            why = str(error) or f"within {self._limits.dial_seconds} s"
-            raise Unavailable(Reason.UNREACHABLE, f"{address} does not answer ({why})") from error
-        finally:
-            if not ready.done() or ready.cancelled():  # given up by us
-                ready.cancel()
-                link.abort()
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -13,9 +13,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     # who may connect
     links_max: int = 1024
-    half_open_max: int = 128  # accepted or dialled, not yet authenticated
+    outbound_reserve: int = 64  # of `links_max`, at most half of them: nobody can dial us full
+    half_open_max: int = 128  # accepted, not yet authenticated
     half_open_per_address_max: int = 16  # per IPv4 address, per IPv6 /64
     links_per_address_max: int = 256
+    connects_per_address_per_second: int = 20  # from elsewhere; a handshake costs half a millisecond
+    connects_per_second: int = 200  # from everywhere
+    faults_per_address_max: int = 32  # rules broken from one address, as many again are forgotten in `fault_seconds`
+    fault_seconds: float = 60.0
+    addresses_max: int = 4096  # whose rates and faults are remembered
     handshake_seconds: float = 10.0
     handshake_bytes_max: int = 16 * 1024
     dial_seconds: float = 10.0  # TCP connect; the handshake has its own limit
@@ -31,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     streams_inbound_max: int = 64
     streams_outbound_max: int = 64
     negotiation_seconds: float = 10.0  # for a stream to agree on its protocol
+    streams_per_second: int = 4_000  # that a peer opens; beyond two seconds of it the link is dropped
+    resets_per_second: int = 200  # that a peer resets: to open and reset costs it nothing
     # bytes
     message_bytes_max: int = 4 * MIB
     receive_bytes_max: int = 4 * MIB  # received and not yet read, all streams of a link together

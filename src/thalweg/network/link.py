@@ -13,6 +13,7 @@ from typing import Final, Protocol, cast
 from thalweg.errors import InvariantBroken, PeerFault, Reason, ThalwegError, Unavailable
 from thalweg.network.identify import Description
 from thalweg.network.limits import Limits
+from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
 from thalweg.network.rate import Bucket
 from thalweg.network.secure import PLAIN_BYTES_MAX, Credentials, Opener, Sealer
@@ -57,6 +58,13 @@ class Owner(Protocol):
     def settle(self) -> None:
         """Make the application's calls that wait."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Say whether links should not be read."""
+
+    def wait(self, link: "Link") -> None:
+        """Call `read_on` when they may be."""
+
     def weigh(self, link: "Link", size: int) -> None:
         """Count bytes that a link holds. Raises Unavailable where it holds most and all hold too much."""
 
@@ -67,7 +75,7 @@ class Link(asyncio.BufferedProtocol):
     __slots__ = (
         "_closed_at", "_expected", "_finishing", "_flushing", "_frames", "_heard_at", "_loop", "_measure_at", "_opener",
         "_owner", "_paused_at", "_pinged_at", "_ready", "_sealer", "_transport", "_upgrade", "address", "born_at",
-        "description", "limits", "peer", "port", "rtt_seconds", "streams",
+        "description", "limits", "peer", "port", "route", "rtt_seconds", "streams",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +86,7 @@ class Link(asyncio.BufferedProtocol):
         self.peer: PeerId | None = None  # known and admitted
         self.address = ""  # of the socket's other end
         self.port = 0
+        self.route: Multiaddr | None = None  # where it is no plain TCP connection: the address dialled, or the relay's
         self.rtt_seconds: float | None = None
         self.description: Description | None = None  # what the peer says about itself
         self._owner = owner
@@ -102,6 +111,16 @@ class Link(asyncio.BufferedProtocol):
     def is_dialer(self) -> bool:
         """Say whether we dialled."""
         return self._ready is not None
+
+    @property
+    def is_relayed(self) -> bool:
+        """Say whether a relay is in between."""
+        return self.route is not None and self.route.relay is not None
+
+    @property
+    def remote(self) -> Multiaddr:
+        """Return where the peer is, as far as this end can tell."""
+        return self.route or Multiaddr.of(self.address, self.port)
 
     @property
     def is_established(self) -> bool:
@@ -164,6 +183,11 @@ class Link(asyncio.BufferedProtocol):
             self._flushing = True
             self._loop.call_soon(self.flush)
 
+    def flush_unless_soon(self) -> None:
+        """Send what is queued now, unless that follows anyway."""
+        if not self._flushing:
+            self.flush()
+
     def flush(self) -> None:
         """Send what is queued now."""
         self._flushing = False
@@ -186,7 +210,8 @@ class Link(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
         self.address, self.port = (self._transport.get_extra_info("peername") or ("", 0))[:2]
-        self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if (own_socket := self._transport.get_extra_info("socket")) is not None:  # a circuit has none
+            own_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self._owner.entered(self)
         except Unavailable as refusal:
@@ -218,6 +243,19 @@ class Link(asyncio.BufferedProtocol):
             self._owner.crash(error)
         self._owner.settle()
         self.flush()
+        if self._owner.is_behind and self.route is None:  # the relay's own link waits for those through it
+            self._read_later()
+
+    def _read_later(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._owner.wait(self)
+
+    def read_on(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._heard_at = self._loop.time()
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the socket is closed."""

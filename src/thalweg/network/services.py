@@ -6,15 +6,25 @@ from typing import Final
 
 from thalweg.errors import PeerFault, Reason, Unavailable
 from thalweg.network import identify
+from thalweg.network.rate import Bucket
 from thalweg.network.stream import Stream
 
 PING: Final = "/ipfs/ping/1.0.0"
 PING_BYTES: Final = 32
+PINGS_PER_SECOND: Final = 100
 
 
 async def serve_ping(stream: Stream) -> None:
-    """Send back every 32 bytes until the peer ends."""
+    """Send back every 32 bytes until the peer ends.
+
+    Raises:
+        Unavailable: FLOOD, it pings far more often than anybody needs to.
+    """
+    clock = asyncio.get_running_loop().time
+    rate = Bucket(PINGS_PER_SECOND, clock())
     while (data := await stream.read_exactly(PING_BYTES)) is not None:
+        if not rate.take(1, clock()):
+            raise Unavailable(Reason.FLOOD, "more pings a second than are answered")
         await stream.write(data)
 
 

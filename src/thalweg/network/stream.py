@@ -13,6 +13,7 @@ from thalweg.network.framing import MessageReader, frame
 from thalweg.network.limits import YAMUX_WINDOW_BYTES, Limits
 from thalweg.network.peer_id import PeerId
 
+READS_AT_ONCE: Final = 32
 READ_BYTES_MAX: Final = YAMUX_WINDOW_BYTES  # `read_exactly` of more would wait for ever
 
 
@@ -62,7 +63,7 @@ class Carrier(Protocol):
 class Stream:
     """One stream. On the wire a varint length goes before each message, `Limits.message_bytes_max` at most."""
 
-    __slots__ = ("_buffer", "_carrier", "_closed", "_ended", "_held", "_id", "_lost", "_messages", "_reader", "_waiting", "peer", "protocol")  # noqa: E501  # fmt: skip
+    __slots__ = ("_buffer", "_carrier", "_closed", "_ended", "_held", "_id", "_lost", "_messages", "_reader", "_reads", "_receiver", "_waiting", "peer", "protocol")  # noqa: E501  # fmt: skip
 
     def __init__(self, carrier: Carrier, stream_id: int, peer: PeerId, protocol: str) -> None:
         self.peer = peer
@@ -73,6 +74,8 @@ class Stream:
         self._reader = MessageReader(carrier.limits.message_bytes_max)
         self._messages: deque[bytes] = deque()  # cut, not read
         self._held = 0
+        self._reads = 0
+        self._receiver: Receiver | None = None  # whom everything is diverted to
         self._waiting: asyncio.Future[None] | None = None
         self._closed = False  # our side
         self._ended = False  # the peer's side
@@ -85,6 +88,9 @@ class Stream:
             PeerFault: OVERSIZED or MALFORMED length, or the stream ended inside a message; the link is dropped.
             Unavailable: UNREACHABLE, the stream was reset or the link dropped.
         """
+        self._reads += 1
+        if self._reads % READS_AT_ONCE == 0:
+            await asyncio.sleep(0)  # a handler that finds everything here must not keep others waiting
         while not self._messages:
             if self._buffer:
                 self._cut()
@@ -102,6 +108,9 @@ class Stream:
         """
         if size > READ_BYTES_MAX:
             raise InvariantBroken(f"{size} bytes cannot be read at once; a stream's window is {READ_BYTES_MAX}")
+        self._reads += 1
+        if self._reads % READS_AT_ONCE == 0:
+            await asyncio.sleep(0)
         while len(self._buffer) < size:
             if not await self._more():
                 return None
@@ -110,6 +119,51 @@ class Stream:
         self._carrier.credit(self._id, size)
         self._recount()
         return data
+
+    async def read_some(self) -> bytes:
+        """Return what has arrived, or nothing where the peer closed its side.
+
+        Raises:
+            Unavailable: UNREACHABLE, the stream was reset or the link dropped.
+        """
+        while not self._buffer:
+            if not await self._more():
+                return b""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        self._carrier.credit(self._id, len(data))
+        self._recount()
+        return data
+
+    def divert(self, receiver: Receiver) -> None:
+        """Hand everything that was not read and all that follows to another; it gives `credit` for what it took."""
+        self._receiver = receiver
+        if self._buffer:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+            self._recount()
+            receiver.received(memoryview(data))
+        if self._lost is not None:
+            receiver.lost(self._lost)
+        elif self._ended:
+            receiver.ended()
+
+    def credit(self, size: int) -> None:
+        """Let the peer send as many bytes more."""
+        self._carrier.credit(self._id, size)
+
+    def push(self, data: bytes) -> int:
+        """Queue bytes without waiting, where the stream is there; return how many are queued."""
+        self._carrier.write(self._id, data)
+        return self._carrier.queued_on(self._id)
+
+    def queued(self) -> int:
+        """Return how many bytes wait to be sent."""
+        return self._carrier.queued_on(self._id)
+
+    async def drained(self) -> None:
+        """Return when at most half of what may be queued is queued, or the link is gone."""
+        await self._carrier.drained(self._id)
 
     async def write_message(self, message: bytes) -> None:
         """Queue a message; waits while more than `Limits.stream_send_bytes_max` is queued.
@@ -147,6 +201,9 @@ class Stream:
 
     def received(self, data: memoryview) -> None:
         """Keep bytes until they are read."""
+        if self._receiver is not None:
+            self._receiver.received(data)
+            return
         self._buffer += data
         self._recount()
         self._wake()
@@ -154,6 +211,8 @@ class Stream:
     def ended(self) -> None:
         """Note that the peer sends nothing more."""
         self._ended = True
+        if self._receiver is not None:
+            self._receiver.ended()
         self._wake()
 
     def lost(self, error: ThalwegError) -> None:
@@ -163,6 +222,8 @@ class Stream:
             self._buffer.clear()
             self._reader = MessageReader(0)
             self._recount()
+            if self._receiver is not None:
+                self._receiver.lost(error)
             self._wake()
 
     def _cut(self) -> None:

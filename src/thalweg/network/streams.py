@@ -12,6 +12,7 @@ from thalweg.errors import InvariantBroken, PeerFault, Reason, ThalwegError, Una
 from thalweg.network import multistream, yamux
 from thalweg.network.limits import Limits
 from thalweg.network.negotiation import Draining, Negotiating
+from thalweg.network.rate import Bucket
 from thalweg.network.stream import Receiver
 
 WEIGHED_BYTES: Final = 64 * 1024  # how far a link's count may be from what all links together are told of
@@ -56,7 +57,7 @@ class Carriage(Protocol):
 class Streams:
     """Everything that is multiplexed over a link. It is the `Carrier` of each stream."""
 
-    __slots__ = ("_clock", "_deadlines", "_drains", "_link", "_mux", "_receivers", "_weighed", "held", "limits")
+    __slots__ = ("_clock", "_deadlines", "_drains", "_link", "_mux", "_openings", "_receivers", "_resets", "_weighed", "held", "limits")  # noqa: E501  # fmt: skip
 
     def __init__(self, link: Carriage, clock: Callable[[], float]) -> None:
         self.limits = link.limits
@@ -70,6 +71,8 @@ class Streams:
         self._receivers: dict[int, Receiver] = {}
         self._deadlines: dict[int, float] = {}  # when a stream that negotiates or drains is reset
         self._drains: list[tuple[int, asyncio.Future[None]]] = []  # who waits for a stream's queue to shrink
+        self._openings = Bucket(link.limits.streams_per_second, clock())
+        self._resets = Bucket(link.limits.resets_per_second, clock())
         self.held = 0  # bytes received and not read
         self._weighed = 0  # of them, what all links together were told of
 
@@ -85,8 +88,8 @@ class Streams:
 
     # what the host and the receivers do
 
-    def open(self, protocol: str, agreed: Callable[[int], Receiver], failed: Callable[[ThalwegError], None]) -> None:
-        """Open a stream: `agreed` gets its id and returns the receiver once the peer accepts the protocol.
+    def open(self, protocol: str, agreed: Callable[[int], Receiver], failed: Callable[[ThalwegError], None]) -> int:
+        """Open a stream, return its id: `agreed` gets it, and returns the receiver, once the peer takes the protocol.
 
         Raises:
             Unavailable: LIMIT, as many streams as we open at once are open; UNREACHABLE, the link is dropped.
@@ -104,6 +107,7 @@ class Streams:
         self._receivers[stream_id] = negotiating
         self._set_deadline(stream_id)
         negotiating.start()
+        return stream_id
 
     def prefer(self, stream_id: int) -> None:
         """Send a stream's bytes before those of others."""
@@ -119,6 +123,10 @@ class Streams:
         """Queue bytes."""
         self._mux.write(stream_id, data)
         self._link.flush_soon()
+
+    def queue(self, stream_id: int, data: bytes) -> None:
+        """Queue bytes; the caller flushes the link."""
+        self._mux.write(stream_id, data)
 
     def credit(self, stream_id: int, size: int) -> None:
         """Let the peer send as many bytes more."""
@@ -181,11 +189,14 @@ class Streams:
                     receiver.received(event.data)
             else:
                 self._on_event(event)
+        if self._mux.refused:
+            refused, self._mux.refused = self._mux.refused, 0
+            self._count(self._openings, refused, "opens")
         self._forget_done()
 
     def take(self, budget: int) -> bytes:
         """Return the next frames to send, `budget` bytes at most; nothing where nothing may be sent."""
-        return b"".join(self._mux.take(budget))
+        return b"".join(self._mux.take(budget)) if self._mux.has_output else b""
 
     def sent(self) -> None:
         """Note that as much as possible was sent: writers may go on."""
@@ -225,11 +236,13 @@ class Streams:
             case yamux.Received():
                 raise InvariantBroken("received bytes are handed on before")
             case yamux.Opened(stream_id):
+                self._count(self._openings, 1, "opens")
                 self._accept(stream_id)
             case yamux.Ended(stream_id):
                 if stream_id in self._receivers:
                     self._receivers[stream_id].ended()
             case yamux.WasReset(stream_id):
+                self._count(self._resets, 1, "resets")
                 receiver = self._receivers.pop(stream_id, None)
                 if receiver is not None:
                     receiver.lost(Unavailable(Reason.UNREACHABLE, "the peer reset the stream"))
@@ -237,6 +250,10 @@ class Streams:
                 self._link.ponged()
             case yamux.WentAway(code):
                 self._link.drop(Unavailable(Reason.UNREACHABLE, f"the peer closed the link (code {code})"))
+
+    def _count(self, bucket: Bucket, streams: int, what: str) -> None:
+        if not bucket.take(streams, self._clock()):
+            raise PeerFault(Reason.FLOOD, f"the peer {what} more streams a second than are taken")
 
     def _accept(self, stream_id: int) -> None:
         self._receivers[stream_id] = Negotiating(

@@ -5,21 +5,24 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable, UserFault
 from thalweg.network import identify, messages, services
-from thalweg.network.limits import MIB, Limits
+from thalweg.network.limits import Limits
 from thalweg.network.link import INBOX_BYTES, Link
 from thalweg.network.links import Links
 from thalweg.network.messages import MessageStream
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.notices import Notices
 from thalweg.network.peer_id import PeerId
+from thalweg.network.rate import Bucket
 from thalweg.network.secure import Credentials
 from thalweg.network.stream import Receiver, Stream
+from thalweg.network.weighing import Scale
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
 
@@ -42,6 +45,8 @@ class Service(Protocol):
         """Note that a moment has passed."""
 
 
+LINES_PER_SECOND: Final = 20
+IDENTIFY_END_SECONDS: Final = 0.02  # js-libp2p loses an answer read together with the negotiation and its end
 _log: Final = logging.getLogger(__name__)
 
 
@@ -69,7 +74,10 @@ class Switch:
         self.record = b""  # the same, signed
         self.links: Links[Link] = Links(credentials.identity.peer_id, limits)
         self.crash = crash
-        self.held = 0  # bytes received and not read, all links together
+        self.counts: Counter[str] = Counter()  # why links ended, and what else was refused
+        self._lines: Bucket | None = None
+        self._waiting_links: list[Link] = []  # not read at present
+        self.scale = Scale(limits)
         self.inbox = memoryview(bytearray(INBOX_BYTES))
         self._agent = agent
         self._on_link_up = on_link_up
@@ -77,7 +85,7 @@ class Switch:
         self._on_message = on_message
         self._spawn = spawn
         self._changed = changed
-        self._notices = Notices(crash)
+        self._notices = Notices(crash, settled=self._read_on)
         self._channels: dict[bytes, tuple[Link, MessageStream]] = {}  # by PeerId
         self._written: set[Link] = set()  # since the last flush
         self._waiting: dict[PeerId, list[asyncio.Future[None]]] = {}  # for a link to come or go
@@ -104,7 +112,7 @@ class Switch:
         """Enforce what is limited in time."""
         for link in self.links.all():
             link.tick(now)
-        self._weigh_all()
+        self.scale.check(self.links.all())
         for service in self._services.values():
             service.tick(now)
         self.settle()
@@ -162,7 +170,9 @@ class Switch:
             raise Unavailable(Reason.UNREACHABLE, f"no link to {peer} within {self.limits.dial_seconds} s") from error
 
     async def open(self, link: Link, peer: PeerId, protocol: str) -> Stream:
-        """Open a stream of a protocol on a link."""
+        """Open a stream of a protocol on a link. One that the peer says it serves can be written to at once."""
+        if link.description is not None and protocol in link.description.protocols:
+            return self._open_at_once(link, peer, protocol)
         opened: asyncio.Future[Stream] = asyncio.get_running_loop().create_future()
 
         def agreed(stream_id: int) -> Receiver:
@@ -180,6 +190,16 @@ class Switch:
         link.streams.open(protocol, agreed, failed)
         return await opened
 
+    def _open_at_once(self, link: Link, peer: PeerId, protocol: str) -> Stream:
+        """Open a stream whose first bytes leave with the proposal: a round trip less."""
+
+        def failed(error: ThalwegError) -> None:
+            stream.lost(Unavailable(error.reason, f"{protocol} with {peer}: {error.detail}"))
+
+        stream_id = link.streams.open(protocol, lambda _: stream, failed)
+        stream = Stream(link.streams, stream_id, peer, protocol)
+        return stream
+
     async def close(self) -> None:
         """Close every link after what is queued was sent, take no more, and return when the sockets are closed."""
         self._is_closing = True
@@ -193,8 +213,12 @@ class Switch:
         """Count a new connection."""
         if self._is_closing:
             raise Unavailable(Reason.UNREACHABLE, "this node stops")
-        self.links.enter(link)
+        evicted = self.links.enter(link)
         self._empty.clear()
+        if evicted is not None:
+            evicted.drop(Unavailable(Reason.LIMIT, "makes room for a peer from elsewhere"))
+            evicted.abort()
+            self.links.leave(evicted)
 
     def admit(self, link: Link, peer: PeerId) -> None:
         """Take a link to an authenticated peer; the one it replaces is dropped."""
@@ -229,15 +253,19 @@ class Switch:
 
     def dropped(self, link: Link, error: ThalwegError) -> None:
         """Note that a link is of no use any more."""
+        self.counts[f"dropped_{error.reason.name.lower()}"] += 1
         was_used = self.links.lose(link)
         for service in self._services.values():
             service.dropped(link)
         if link.peer is None:
+            if isinstance(error, PeerFault):
+                self.links.fault(link, self._now())
             _log.debug("connection with %s failed: %s", link, error)
             return
-        _log.info("link to %s is down: %s", link, error)
+        self._say("link to %s is down: %s", link, error)
         if isinstance(error, PeerFault):
-            self.links.ban(link.peer, asyncio.get_running_loop().time() + self.limits.ban_seconds)
+            self.links.fault(link, self._now())
+            self.links.ban(link.peer, self._now() + self.limits.ban_seconds)
         if self._channels.get(link.peer, (None, None))[0] is link:
             del self._channels[link.peer]
             reason = str(error) if isinstance(error, PeerFault) else error.detail
@@ -253,37 +281,47 @@ class Switch:
             self._empty.set()
 
     def weigh(self, link: Link, size: int) -> None:
-        """Count bytes that links hold; where it is too much, drop the heaviest.
+        """Count bytes that links hold; where it is too much, drop the heaviest."""
+        self.scale.add(link, size, self.links.all())
 
-        Raises:
-            Unavailable: LIMIT, `link` itself is the heaviest.
-        """
-        self.held += size
-        if size > 0 and self.held > self.limits.memory_bytes_max:
-            heaviest = max(self.links.all(), key=_weight)
-            if heaviest is link:
-                raise Unavailable(Reason.LIMIT, f"all links hold {self.held} bytes, this one most")
-            self._relieve(heaviest)
+    def post(self, link: Link, call: Callable[[], None]) -> None:
+        """Make a call when what just came on a link is parsed."""
+        self._notices.post(link, call)
 
     def settle(self) -> None:
         """Make the node's calls that wait."""
         self._notices.settle()
 
-    def _weigh_all(self) -> None:
-        """Drop links that keep too much waiting, by themselves or together; what is sent is weighed here only."""
-        links = [link for link in self.links.all() if not link.is_closed]
-        for link in links:
-            if link.streams.queued > self.limits.send_bytes_max + MIB:  # `send` keeps to the limit itself
-                link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait: the peer is too slow"))
-        links = sorted((link for link in links if not link.is_closed), key=_weight)
-        total = sum(map(_weight, links))
-        while total > self.limits.memory_bytes_max:
-            heaviest = links.pop()
-            total -= _weight(heaviest)
-            self._relieve(heaviest)
+    def finish(self) -> None:
+        """Make every one of the node's calls that wait."""
+        self._notices.finish()
 
-    def _relieve(self, heaviest: Link) -> None:
-        heaviest.drop(Unavailable(Reason.LIMIT, f"{_weight(heaviest)} bytes of it wait, and too many of all links"))
+    @property
+    def is_behind(self) -> bool:
+        """Say whether the node has so much to do that links should not be read."""
+        return self._notices.is_behind
+
+    def wait(self, link: Link) -> None:
+        """Have a link read on when the node has caught up."""
+        self._waiting_links.append(link)
+
+    def _read_on(self) -> None:
+        waiting, self._waiting_links = self._waiting_links, []
+        for link in waiting:
+            link.read_on()
+
+    def _say(self, form: str, *words: object) -> None:
+        """Log about links, so many lines a second: whoever connects again and again must not fill the disk."""
+        now = self._now()
+        if self._lines is None:
+            self._lines = Bucket(LINES_PER_SECOND, now)
+        if self._lines.take_if_held(1, now):
+            _log.info(form, *words)
+        else:
+            self.counts["lines_not_logged"] += 1
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _change(self, peer: PeerId) -> None:
         """Return when a link to a peer came or went."""
@@ -315,7 +353,7 @@ class Switch:
             self._channels[peer] = (link, stream)
             self._notices.post(link, partial(self._on_link_up, peer))
             self._notices.soon()
-            _log.info("link to %s is up", link)
+            self._say("link to %s is up", link)
         return stream
 
     async def _run_handler(self, handler: Handler, stream: Stream, link: Link, stream_id: int) -> None:
@@ -340,10 +378,11 @@ class Switch:
             agent=self._agent,
             protocols=(messages.PROTOCOL, *self._services, *self._handlers),
             addresses=tuple(self.told or self.addresses),
-            observed=Multiaddr.of(link.address, link.port) if link is not None else None,
+            observed=link.remote if link is not None and not link.is_relayed else None,
             record=self.record,
         )
         await services.describe(stream, description)
+        await asyncio.sleep(IDENTIFY_END_SECONDS)
 
     async def _identify(self, link: Link, peer: PeerId) -> None:
         try:
@@ -354,7 +393,3 @@ class Switch:
             link.drop(fault)
         except (Unavailable, TimeoutError) as error:
             _log.debug("%s did not identify itself: %s", link, error)
-
-
-def _weight(link: Link) -> int:
-    return link.streams.held + link.streams.queued

@@ -14,10 +14,11 @@ from thalweg.network import Limits, PeerId, varint
 from thalweg.network.framing import frame
 from thalweg.network.gossip import PROTOCOL, Caps, Parameters, Times, rpc
 from thalweg.network.gossip.rpc import Message, Rpc, Subscription
+from thalweg.network.gossip_streams import QUEUED_BYTES_MAX
 from thalweg.network.items import ItemRules, sign
 from thalweg.network.multistream import HEADER, line
 from thalweg.network.peer_id import Identity
-from thalweg.network.pubsub import QUEUED_BYTES_MAX, Gossip
+from thalweg.network.pubsub import Gossip
 from thalweg.network.secure import Credentials
 from thalweg.network.yamux_frames import DATA, FIN, SYN, header
 
@@ -293,11 +294,11 @@ def test_unfinished_rpcs_of_many_peers_are_bounded_together_and_the_heaviest_goe
                 )
             assert 500_000 < most <= 1_000_000 + 8 * 2 * 65_536
             await until(lambda: len([link for link in alice.host._switch.links.all() if not link.is_closed]) <= 6)
-            assert alice.host._switch.held <= 1_000_000
+            assert alice.host._switch.scale.held <= 1_000_000
             for raw in crowd:
                 raw.close()
             await until(lambda: not alice.gossip.peers())
-            assert alice.host._switch.held == 0
+            assert alice.host._switch.scale.held == 0
 
     asyncio.run(scenario())
 

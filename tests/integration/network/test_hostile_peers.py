@@ -130,6 +130,26 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], Reason]] = {
     "stream of ours": (lambda: header(DATA, SYN, 2, 0), Reason.MALFORMED),
     "ping flood": (lambda: header(PING, ACK, 0, 0) * 5_000, Reason.FLOOD),
     "tiny frames": (lambda: data(varint.encode(10_000)) + data(b"x") * 5_000, Reason.FLOOD),
+    "streams opened and reset at once": (
+        lambda: b"".join(
+            header(WINDOW_UPDATE, SYN, stream_id, 0) + header(WINDOW_UPDATE, RST, stream_id, 0)
+            for stream_id in range(3, 203, 2)
+        ),
+        Reason.FLOOD,
+    ),
+    "streams opened again and again": (
+        lambda: b"".join(
+            opening("/ipfs/id/1.0.0", stream_id) + header(DATA, FIN, stream_id, 0) for stream_id in range(3, 803, 2)
+        ),
+        Reason.FLOOD,
+    ),
+    "data for streams that were refused": (
+        lambda: (
+            b"".join(header(WINDOW_UPDATE, SYN, stream_id, 0) for stream_id in range(3, 403, 2))
+            + data(bytes(60_000), 399) * 400
+        ),
+        Reason.FLOOD,
+    ),
     "ten protocols and more": (lambda: data(line(HEADER) + line("/x") * 100, 3, SYN), Reason.LIMIT),
 }
 
@@ -140,7 +160,14 @@ def test_a_linked_peer_that_breaks_the_rules_is_cut_off_with_the_reason(name: st
 
     async def scenario() -> None:
         alice = Party(
-            ALICE, tight(messages_per_second=1_000, message_bytes_per_second=100_000, frames_per_second=2_000)
+            ALICE,
+            tight(
+                messages_per_second=1_000,
+                message_bytes_per_second=100_000,
+                frames_per_second=2_000,
+                streams_per_second=150,
+                resets_per_second=20,
+            ),
         )
         async with running(alice):
             mallory = await RawPeer.connect(alice.address)
@@ -223,6 +250,29 @@ def test_a_served_stream_that_its_peer_never_ends_is_reset() -> None:
                 if seen & RST:
                     break
             assert seen & FIN  # it was answered in full before
+            mallory.close()
+
+    asyncio.run(scenario())
+
+
+def test_pings_without_end_end_their_stream_and_nothing_else() -> None:
+    async def scenario() -> None:
+        alice = Party(ALICE)
+        async with running(alice):
+            mallory = await RawPeer.connect(alice.address)
+            mallory.send(opening())
+            await alice.next("up")
+            mallory.send(opening("/ipfs/ping/1.0.0", 3))
+            mallory.send(data(bytes(32 * 1_000), 3))
+            answered = 0
+            async for found in mallory.frames():
+                if found.stream_id == 3 and found.kind == DATA:
+                    answered += found.length
+                if found.stream_id == 3 and found.flags & RST:
+                    break
+            assert answered < 32 * 300
+            mallory.send(data(frame(b"still here")))
+            assert await alice.next("message") == b"still here"
             mallory.close()
 
     asyncio.run(scenario())

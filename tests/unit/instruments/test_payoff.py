@@ -129,4 +129,4 @@ def test_names_and_times_must_have_their_size(changed: Instrument) -> None:
 
 def test_executing_a_payoff_that_should_have_been_refused_stops_the_node() -> None:
     with pytest.raises(InvariantBroken):
-        payoff_amount(make(Payoff.FORWARD, usd(1)), lots(1), usd(2))
+        payoff_amount(make(Payoff.CALL, usd(1), SCALE, style=Style.PHYSICAL), lots(1), usd(2))

@@ -1,9 +1,10 @@
 import asyncio
+from functools import partial
 
 import pytest
 
 from thalweg.errors import PeerFault, Reason, ThalwegError
-from thalweg.network.notices import Notices
+from thalweg.network.notices import TURN_SECONDS, WAITING_MAX, Notices
 
 
 class Target:
@@ -70,6 +71,32 @@ def test_what_waits_about_a_link_can_be_forgotten(crashes: list[BaseException]) 
     notices.forget(mallory)
     notices.settle()
     assert heard == ["bob"]
+
+
+def test_many_calls_take_turns_with_the_event_loop_and_all_are_made_in_order(crashes: list[BaseException]) -> None:
+    async def scenario() -> None:
+        now, heard, settled = [0.0], list[int](), list[int]()
+        notices = Notices(crashes.append, settled=lambda: settled.append(len(heard)), clock=lambda: now[0])
+
+        def take(number: int) -> None:
+            now[0] += TURN_SECONDS / 2
+            heard.append(number)
+
+        for number in range(WAITING_MAX + 2):
+            notices.post(Target(), partial(take, number))
+        assert notices.is_behind
+        notices.settle()
+        assert heard == [0, 1]
+        await asyncio.sleep(0)
+        assert heard == [0, 1, 2, 3]
+        assert not notices.is_behind
+        notices.finish()
+        assert heard == list(range(WAITING_MAX + 2))
+        await asyncio.sleep(0)
+        assert settled == [WAITING_MAX + 2]
+
+    asyncio.run(scenario())
+    assert not crashes
 
 
 def test_calls_posted_outside_of_a_turn_are_made_in_the_next(crashes: list[BaseException]) -> None:

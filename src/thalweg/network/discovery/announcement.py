@@ -127,6 +127,12 @@ def check(payload: bytes) -> Announcement:
     return announcement
 
 
+def is_current(announcement: Announcement, now: float) -> bool:
+    """Say whether an announcement counts now: not out of date, and not from so far ahead that no later one counts."""
+    slack = items.CLOCK_SLACK_SECONDS
+    return -slack < announcement.expires_at - now < LIFE_SECONDS + slack
+
+
 def _addresses(texts: tuple[str, ...], peer: PeerId) -> tuple[Multiaddr, ...]:
     """Return the addresses of kinds we know; others are no fault."""
     known: list[Multiaddr] = []

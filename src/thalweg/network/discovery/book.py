@@ -7,13 +7,15 @@ were linked to when we stopped: they are dialled first at the next start, so tha
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Final
 
 import msgspec
 
 from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.network.discovery.announcement import Announcement, read
-from thalweg.network.discovery.groups import group_of
+from thalweg.network.discovery.groups import address_group, group_of, is_public
 from thalweg.network.items import CLOCK_SLACK_SECONDS
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
@@ -23,13 +25,16 @@ _DROPPED_AT_ONCE: Final = 64  # beyond ENTRIES_MAX; sorting the book for each wo
 PER_GROUP_MAX: Final = 64
 ANCHORS_MAX: Final = 4
 BANS_MAX: Final = 1024
-FORM: Final = 1
+ENDPOINTS_MAX: Final = 4096
+FORM: Final = 2
 RETRY_SECONDS: Final = 10.0  # doubled with each failure
 REDIAL_SECONDS: Final = 2.0  # after a link that came up and was lost
 RETRY_SECONDS_MAX: Final = 3600.0
 FAILURES_MAX: Final = 30
 _DOUBLINGS_MAX: Final = 16
-BOOK_BYTES_MAX: Final = 32 * 1024 * 1024
+_ROOM_FOR_REST: Final = 4096  # of a book on disk, beside its nodes
+SAVED_MAX: Final = 1000  # nodes on disk, those worth most
+BOOK_BYTES_MAX: Final = 900 * 1024  # on disk: small enough for whoever reads small files whole
 
 
 class Entry:
@@ -51,8 +56,7 @@ class Entry:
 
     def is_due(self, now: float) -> bool:
         """Say whether it may be dialled again."""
-        wait = RETRY_SECONDS * 2.0 ** min(self.failures, _DOUBLINGS_MAX) if self.failures else REDIAL_SECONDS
-        return now - self.tried_at >= min(wait, RETRY_SECONDS_MAX)
+        return now - self.tried_at >= (_wait_seconds(self.failures) if self.failures else REDIAL_SECONDS)
 
 
 class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,8 +73,28 @@ class _Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     form: Annotated[int, msgspec.Meta(ge=FORM, le=FORM)]
     anchors: tuple[str, ...]
-    bans: dict[str, float]
     entries: tuple[_Saved, ...]
+
+
+class _Bans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bans on disk, in a file of their own: losing the book must not lose them."""
+
+    form: Annotated[int, msgspec.Meta(ge=FORM, le=FORM)]
+    bans: dict[str, float]
+
+
+class Endpoint:
+    """Where somebody was dialled, whoever was meant: naming a place for many nodes makes nobody dial it more often."""
+
+    __slots__ = ("failures", "tried_at")
+
+    def __init__(self) -> None:
+        self.failures = 0  # in a row
+        self.tried_at = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Say whether it may be dialled again."""
+        return now - self.tried_at >= _wait_seconds(self.failures)
 
 
 class PeerBook:
@@ -82,6 +106,7 @@ class PeerBook:
         self._groups: Counter[str] = Counter()
         self.anchors: tuple[PeerId, ...] = ()
         self._bans: dict[PeerId, float] = {}  # until when
+        self._endpoints: dict[str, Endpoint] = {}  # that failed, oldest first
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -99,12 +124,12 @@ class PeerBook:
         entry = self._entries.get(peer)
         return None if entry is None or entry.announcement is None else entry.announcement.expires_at
 
-    def learn(self, announcement: Announcement) -> bool:
-        """Take a checked announcement; say whether it was news."""
+    def learn(self, announcement: Announcement, addresses: tuple[Multiaddr, ...] | None = None) -> bool:
+        """Take a checked announcement and those of its addresses that are believed; say whether it was news."""
         known = self.known_until(announcement.peer)
         if announcement.peer == self._own or (known is not None and announcement.expires_at <= known):
             return False
-        self._put(announcement.peer, announcement.addresses, announcement)
+        self._put(announcement.peer, announcement.addresses if addresses is None else addresses, announcement)
         return announcement.peer in self._entries
 
     def hear_of(self, peer: PeerId, addresses: tuple[Multiaddr, ...]) -> None:
@@ -118,10 +143,25 @@ class PeerBook:
         if (entry := self._entries.get(peer)) is not None:
             entry.tried_at = now
 
-    def failed(self, peer: PeerId) -> None:
-        """Note that a node could not be reached."""
+    def failed(self, peer: PeerId, address: Multiaddr, now: float) -> None:
+        """Note that a node could not be reached there, or that somebody else answered."""
         if (entry := self._entries.get(peer)) is not None:
             entry.failures = min(entry.failures + 1, FAILURES_MAX)
+        name = endpoint_of(address)
+        endpoint = self._endpoints.pop(name) if name in self._endpoints else Endpoint()
+        self._endpoints[name] = endpoint
+        endpoint.failures, endpoint.tried_at = min(endpoint.failures + 1, FAILURES_MAX), now
+        if len(self._endpoints) > ENDPOINTS_MAX:
+            del self._endpoints[next(iter(self._endpoints))]
+
+    def answered(self, address: Multiaddr) -> None:
+        """Note that whom we dialled was there."""
+        self._endpoints.pop(endpoint_of(address), None)
+
+    def may_dial(self, address: Multiaddr, now: float) -> bool:
+        """Say whether a place may be dialled, as far as it goes by how earlier dials there went."""
+        endpoint = self._endpoints.get(endpoint_of(address))
+        return endpoint is None or endpoint.is_due(now)
 
     def reached(self, peer: PeerId, now: float) -> None:
         """Note that a node is linked."""
@@ -165,18 +205,33 @@ class PeerBook:
     # on disk
 
     def encode(self) -> bytes:
-        """Return the book as JSON."""
-        saved = tuple(
-            _Saved(
-                str(peer),
-                tuple(map(str, entry.addresses)),
-                b"" if entry.announcement is None else entry.announcement.payload,
-                entry.reached_at,
-            )
-            for peer, entry in self._entries.items()
-        )
-        bans = {str(peer): until for peer, until in self._bans.items()}
-        return msgspec.json.encode(_Book(FORM, tuple(map(str, self.anchors)), bans, saved))
+        """Return the book as JSON: the nodes worth most, as many as there is room for."""
+        worthy = sorted(self._entries, key=self._worth, reverse=True)
+        room = BOOK_BYTES_MAX - _ROOM_FOR_REST
+        entries: list[msgspec.Raw] = []
+        for peer in islice(worthy, SAVED_MAX):
+            raw = msgspec.json.encode(_saved(peer, self._entries[peer]))
+            room -= len(raw) + 1
+            if room < 0:
+                break
+            entries.append(msgspec.Raw(raw))
+        return msgspec.json.encode({"form": FORM, "anchors": tuple(map(str, self.anchors)), "entries": entries})
+
+    def encode_bans(self) -> bytes:
+        """Return the bans as JSON."""
+        return msgspec.json.encode(_Bans(FORM, {str(peer): until for peer, until in self._bans.items()}))
+
+    def decode_bans(self, data: bytes) -> None:
+        """Take saved bans.
+
+        Raises:
+            UserFault: MALFORMED.
+        """
+        try:
+            saved = msgspec.json.decode(data, type=_Bans)
+            self._bans |= {PeerId.parse(peer): until for peer, until in islice(saved.bans.items(), BANS_MAX)}
+        except (ValueError, msgspec.DecodeError, UserFault) as error:
+            raise UserFault(Reason.MALFORMED, f"the list of bans is damaged: {error}") from error
 
     @classmethod
     def decode(cls, own: PeerId, data: bytes) -> "PeerBook":
@@ -197,7 +252,6 @@ class PeerBook:
                 if peer in book._entries:
                     book._entries[peer].reached_at = each.reached_at
             book.anchors = tuple(map(PeerId.parse, saved.anchors))[:ANCHORS_MAX]
-            book._bans = {PeerId.parse(peer): until for peer, until in saved.bans.items()}
         except (ValueError, msgspec.DecodeError, PeerFault, UserFault) as error:
             raise UserFault(Reason.MALFORMED, f"the peer book is damaged: {error}") from error
         return book
@@ -243,3 +297,20 @@ class PeerBook:
         self._groups[entry.group] -= 1
         if not self._groups[entry.group]:
             del self._groups[entry.group]
+
+
+@lru_cache(maxsize=2 * ENTRIES_MAX)
+def endpoint_of(address: Multiaddr) -> str:
+    """Return what counts as one place to dial: a public host whatever its port, else host and port."""
+    if address.ip is not None and is_public(address):
+        return address_group(address.host)
+    return f"{address.host} {address.port}"
+
+
+def _wait_seconds(failures: int) -> float:
+    return min(RETRY_SECONDS * 2.0 ** min(failures, _DOUBLINGS_MAX), RETRY_SECONDS_MAX)
+
+
+def _saved(peer: PeerId, entry: Entry) -> _Saved:
+    payload = b"" if entry.announcement is None else entry.announcement.payload
+    return _Saved(str(peer), tuple(map(str, entry.addresses)), payload, entry.reached_at)

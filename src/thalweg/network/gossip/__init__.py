@@ -1,6 +1,7 @@
 """Gossip: signed messages that reach everybody who reads a topic, among peers that may lie. gossipsub v1.1, sans-IO."""
 
 from thalweg.network.gossip.events import (
+    Accused,
     Beat,
     Cut,
     Deliver,
@@ -25,7 +26,7 @@ from thalweg.network.gossip.state import Chance, State
 from thalweg.network.gossip.validation import ACCEPTED, Judgement, Validator, Verdict
 
 __all__ = [
-    "ACCEPTED", "PROTOCOL", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
+    "ACCEPTED", "PROTOCOL", "Accused", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
     "Judgement", "Left", "More", "Note", "Parameters", "Published", "Received", "Recorded", "Resumed", "Send", "Shape",
     "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
 ]  # fmt: skip

@@ -61,11 +61,18 @@ class Recorded(msgspec.Struct, frozen=True):
     record: bytes
 
 
+class Accused(msgspec.Struct, frozen=True):
+    """A peer misbehaved outside gossip, where it is no less of a liar."""
+
+    peer: bytes
+    amount: float  # of bad behaviour (P7)
+
+
 class Beat(msgspec.Struct, frozen=True):
     """A heartbeat's time has passed."""
 
 
-Event = Joined | Left | Received | Resumed | Subscribed | Unsubscribed | Published | Recorded | Beat
+Event = Joined | Left | Received | Resumed | Subscribed | Unsubscribed | Published | Recorded | Accused | Beat
 
 
 class Send(msgspec.Struct, frozen=True):

@@ -4,8 +4,16 @@ from collections import Counter
 import pytest
 
 from thalweg.errors import Reason, UserFault
-from thalweg.network.discovery.announcement import LIFE_SECONDS, Announcement, Node, announce, check
-from thalweg.network.discovery.book import ANCHORS_MAX, BANS_MAX, ENTRIES_MAX, PER_GROUP_MAX, PeerBook
+from thalweg.network.discovery.announcement import LIFE_SECONDS, Announcement, Node, announce, check, read
+from thalweg.network.discovery.book import (
+    ANCHORS_MAX,
+    BANS_MAX,
+    BOOK_BYTES_MAX,
+    ENDPOINTS_MAX,
+    ENTRIES_MAX,
+    PER_GROUP_MAX,
+    PeerBook,
+)
 from thalweg.network.discovery.groups import (
     Reach,
     group_of,
@@ -190,6 +198,7 @@ def test_the_book_comes_back_from_disk_with_anchors_and_bans() -> None:
     book.ban(peer(2), NOW + 60)
     book.set_anchors([alice.peer_id, peer(1)])
     again = PeerBook.decode(OWN.peer_id, book.encode())
+    again.decode_bans(book.encode_bans())
     assert again.encode() == book.encode()
     assert again.anchors == (alice.peer_id, peer(1))
     assert again.banned(peer(2), NOW)
@@ -197,7 +206,7 @@ def test_the_book_comes_back_from_disk_with_anchors_and_bans() -> None:
     assert again.known_until(alice.peer_id) == NOW + LIFE_SECONDS
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"form":2,"anchors":[],"bans":{},"entries":[]}', b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"form":1,"anchors":[],"entries":[]}', b"\xff"])
 def test_a_damaged_book_is_refused(data: bytes) -> None:
     with pytest.raises(UserFault) as caught:
         PeerBook.decode(OWN.peer_id, data)
@@ -273,7 +282,7 @@ def test_who_cannot_be_reached_is_tried_less_and_less_and_then_through_a_relay()
         ((_, address),) = next_dials(book, (), (), now, CHANCE)
         dialled.append(address)
         book.tried(peer(1), now)
-        book.failed(peer(1))
+        book.failed(peer(1), address, now)
         tried_at = now
         while not next_dials(book, (), (), now, CHANCE):
             now += 1
@@ -292,3 +301,74 @@ def test_bootstrap_nodes_are_asked_only_while_nobody_else_is_there() -> None:
     assert next_dials(book, (), bootstrap, NOW, CHANCE) == [(peer(1), at(1))]
     full = [outbound(number, number) for number in range(20, 20 + OUTBOUND)]
     assert next_dials(book, full, bootstrap, NOW, CHANCE) == []
+    crowd = [Linked(peer(number), at(number), False) for number in range(100, 300)]
+    full_of_liars = PeerBook(OWN.peer_id)
+    assert next_dials(full_of_liars, crowd, bootstrap, NOW, CHANCE)  # who dialled us is no reason not to ask
+
+
+def test_a_place_named_for_many_nodes_is_dialled_no_more_often_than_for_one() -> None:
+    book, victim = PeerBook(OWN.peer_id), Multiaddr.of("8.8.8.8", 4001)
+    for number in range(PER_GROUP_MAX):
+        book.hear_of(peer(number), (Multiaddr.of("8.8.8.8", 4001 + number),))
+    dials = 0
+    for second in range(0, 3600, 2):
+        for dialled, address in next_dials(book, (), (), NOW + second, CHANCE):
+            dials += 1
+            book.tried(dialled, NOW + second)
+            book.failed(dialled, address, NOW + second)
+    assert dials <= 10  # ten seconds, doubled each time
+    assert not book.may_dial(victim, NOW + 3600)
+    book.answered(victim)
+    assert book.may_dial(victim, NOW + 3600)
+
+
+def test_a_place_is_not_dialled_for_two_nodes_at_once() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(20):
+        book.hear_of(peer(number), (Multiaddr.of("8.8.8.8", 4001 + number),))
+    ((first, address),) = next_dials(book, (), (), NOW, CHANCE)
+    assert next_dials(book, [Linked(first, address, True, True)], (), NOW, CHANCE) == []
+
+
+def test_places_that_failed_are_remembered_up_to_a_limit() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(ENDPOINTS_MAX + 10):
+        book.failed(peer(1), at(number), NOW)
+    assert book.may_dial(at(0), NOW)
+    assert not book.may_dial(at(ENDPOINTS_MAX), NOW)
+
+
+def test_nodes_that_were_reached_once_are_dialled_as_often_as_all_the_others() -> None:
+    book = PeerBook(OWN.peer_id)
+    for number in range(10):
+        book.hear_of(peer(number), (at(number),))
+        book.reached(peer(number), NOW - 60)
+    for number in range(10, 2000):
+        book.hear_of(peer(number), (at(number),))
+    dials = next_dials(book, (), (), NOW, CHANCE)
+    assert sum(dialled in {peer(number) for number in range(10)} for dialled, _ in dials) == DIALS_AT_ONCE // 2
+
+
+def test_the_largest_book_fits_into_its_file_and_keeps_what_is_worth_most() -> None:
+    book = PeerBook(OWN.peer_id)
+    features = tuple("f" * 31 + letter for letter in "abcdefghijklmnop")
+    for number in range(1500):  # of the largest announcements there are
+        identity = Identity(number.to_bytes(32))
+        addresses = tuple(str(at(number, host)) for host in range(16))
+        payload = announce(identity, Node(addresses=addresses, features=features, roles=features), NOW)
+        book.learn(read(payload))
+        if number % 40 == 0:
+            book.reached(identity.peer_id, NOW)
+    data = book.encode()
+    assert len(data) <= BOOK_BYTES_MAX
+    again = PeerBook.decode(OWN.peer_id, data)
+    assert len(again) > 100
+    reached = {peer for peer, entry in book.entries() if entry.reached_at}
+    assert reached <= {peer for peer, _ in again.entries()}
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"form":2,"bans":{"x":1}}', b'{"form":2,"bans":[]}', b"\xff"])
+def test_a_damaged_list_of_bans_is_refused(data: bytes) -> None:
+    with pytest.raises(UserFault) as caught:
+        PeerBook(OWN.peer_id).decode_bans(data)
+    assert caught.value.reason is Reason.MALFORMED

@@ -1,6 +1,7 @@
 """However much one RPC holds, one step does a limited amount of work; nothing is lost and order is kept."""
 
 import random
+from hashlib import sha256
 
 import pytest
 
@@ -17,14 +18,16 @@ from thalweg.network.gossip import (
     Left,
     More,
     Parameters,
+    Published,
     Received,
     Resumed,
+    Send,
     State,
     Subscribed,
     Verdict,
     step,
 )
-from thalweg.network.gossip.rpc import Message, Rpc, decode, encode
+from thalweg.network.gossip.rpc import IWant, Message, Rpc, Subscription, decode, encode
 
 TOPIC = "orders"
 CAPS = Caps()
@@ -80,6 +83,19 @@ def test_an_rpc_of_many_messages_is_looked_at_a_few_at_a_time_in_order_and_whole
     assert delivered == payloads
 
 
+def test_what_is_asked_for_comes_in_rpcs_that_a_peer_takes() -> None:
+    """Many small messages reach the limit of messages before that of bytes."""
+    state, _ = reader()
+    step(state, Received(b"peer", encode(Rpc(subscriptions=(Subscription(TOPIC, True),)))), 0.0)
+    payloads = [b"%d" % number for number in range(3000)]
+    for payload in payloads:
+        step(state, Published(TOPIC, payload), 0.0)
+    wanted = Rpc(controls=(IWant(tuple(sha256(payload).digest() for payload in payloads)),))
+    effects = step(state, Received(b"peer", encode(wanted)), 0.1)
+    answers = [decode(effect.rpc, CAPS).messages for effect in effects if isinstance(effect, Send)]
+    assert [message.payload for messages in answers for message in messages] == payloads
+
+
 def test_who_is_cut_off_is_not_looked_at_any_further() -> None:
     state, rules = reader()
     effects: list[Effect] = step(state, Received(b"peer", rpc_of([b"x%d" % number for number in range(2000)])), 0.0)
@@ -93,7 +109,7 @@ def test_who_is_cut_off_is_not_looked_at_any_further() -> None:
 
 def test_what_was_ignored_is_taken_when_its_time_has_come() -> None:
     """Whoever sends a message too early, or while its author is over his rate, must not keep others from getting it."""
-    state = State(Parameters(caps=Caps(author_messages_per_second=1)), random.Random(1))
+    state = State(Parameters(caps=Caps(author_messages_per_second=1, messages_per_step=10)), random.Random(1))
     step(state, Subscribed(TOPIC, ByAuthor()), 0.0)
     step(state, Joined(b"peer", is_outbound=False), 0.0)
     messages = [b"author %d" % number for number in range(5)]

@@ -1,0 +1,172 @@
+"""A shelf: the living items of one topic, which peers keep equal. Pure; an item's id is the SHA-256 of its payload.
+
+Limits: items of an author, items and bytes in all. Where one is reached the items that expire first go, so that peers
+who know the same items keep the same ones. What was dropped for a limit is not asked for again for a while.
+"""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from thalweg.errors import PeerFault, Reason
+from thalweg.network import items
+from thalweg.network.sync.index import Index, Key, Ordered
+
+PAGE_BYTES_MAX: Final = 96 * 1024
+REFUSED_MAX: Final = 50_000  # ids
+SHORT_BYTES: Final = 8
+PARTS_MAX: Final = 256  # one byte of an id decides
+
+
+class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much a shelf holds."""
+
+    items_max: int = 100_000
+    bytes_max: int = 64 * 1024 * 1024
+    author_items_max: int = 2_000
+
+
+class Shelf:
+    """Items by id."""
+
+    def __init__(self, caps: Caps | None = None) -> None:
+        self._caps = caps or Caps()
+        self._payloads: dict[bytes, tuple[int, bytes]] = {}  # id: expiry in milliseconds, payload
+        self._authors: dict[bytes, dict[Key, None]] = {}
+        self._refused: OrderedDict[bytes, None] = OrderedDict()
+        self._queue: list[Key] = []  # a heap: what expires first; what is gone already is still in it
+        self._bytes = 0
+        self._keys = Ordered()
+        self._shortened: tuple[bytes, Index, dict[bytes, bytes]] | None = None  # salt, of which keys, by short id
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    def __contains__(self, item_id: bytes) -> bool:
+        return item_id in self._payloads
+
+    @property
+    def index(self) -> Index:
+        """Return the keys in order."""
+        return self._keys.frozen()
+
+    def get(self, item_id: bytes) -> bytes | None:
+        """Return an item's payload."""
+        found = self._payloads.get(item_id)
+        return None if found is None else found[1]
+
+    def payloads(self) -> tuple[bytes, ...]:
+        """Return every item, those that expire first in front."""
+        return tuple(self._payloads[key[1]][1] for key in self.index.keys)
+
+    def refuses(self, item_id: bytes) -> bool:
+        """Say whether an item was dropped for a limit not long ago."""
+        return item_id in self._refused
+
+    def add(self, payload: bytes) -> bool:
+        """Take a checked item; say whether it is here now and was not before.
+
+        Raises:
+            PeerFault: MALFORMED or OVERSIZED.
+        """
+        item_id = sha256(payload).digest()
+        if item_id in self._payloads:
+            return False
+        item = items.read(payload)
+        expiry = round(item.expires_at * 1000)
+        self._payloads[item_id] = (expiry, payload)
+        self._bytes += len(payload)
+        mine = self._authors.setdefault(item.author, {})
+        mine[expiry, item_id] = None
+        heapq.heappush(self._queue, (expiry, item_id))
+        self._keys.add((expiry, item_id))
+        if len(mine) > self._caps.author_items_max:
+            self._refuse(min(mine))
+        while len(self._payloads) > self._caps.items_max or self._bytes > self._caps.bytes_max:
+            self._refuse(self._first())
+        return item_id in self._payloads
+
+    def expire(self, now: float) -> None:
+        """Drop what is out of date for everybody, whatever clocks say."""
+        before = round((now - items.CLOCK_SLACK_SECONDS) * 1000)
+        while self._payloads and (key := self._first())[0] < before:
+            self._drop(key)
+
+    # what peers ask for
+
+    def fingerprint(self, since: Key) -> tuple[bytes, int]:
+        """Return the fingerprint of all keys from `since` on, and how many they are."""
+        start, end = self.index.find(since), len(self.index)
+        return self.index.fingerprint(start, end), end - start
+
+    def page(self, part: int, parts: int, after: Key) -> tuple[list[bytes], Key | None]:
+        """Return the next items of one part of the id space, and the key to go on after, where there are more.
+
+        Raises:
+            PeerFault: MALFORMED.
+        """
+        if not 0 <= part < parts <= PARTS_MAX:
+            raise PeerFault(Reason.MALFORMED, f"part {part} of {parts}; there are at most {PARTS_MAX}")
+        page: list[bytes] = []
+        size = 0
+        for key in self.index.keys[self.index.find((after[0], after[1] + b"\0")) if after[1] else 0 :]:
+            if key[1][0] % parts != part:
+                continue
+            payload = self._payloads[key[1]][1]
+            if page and size + len(payload) > PAGE_BYTES_MAX:
+                return page, after
+            page.append(payload)
+            size += len(payload)
+            after = key
+        return page, None
+
+    def short_ids(self, salt: bytes) -> dict[bytes, bytes]:
+        """Return all ids by their short forms. The salt keeps a collision from working twice."""
+        if self._shortened is None or self._shortened[0] != salt or self._shortened[1] is not self.index:
+            self._shortened = salt, self.index, {short_id(salt, key[1]): key[1] for key in self.index.keys}
+        return self._shortened[2]
+
+    def refused(self, salt: bytes) -> set[bytes]:
+        """Return the short forms of what is not to be asked for."""
+        return {short_id(salt, item_id) for item_id in self._refused}
+
+    def refuse(self, item_id: bytes) -> None:
+        """Do not ask for an item again for a while."""
+        self._refused[item_id] = None
+        if len(self._refused) > REFUSED_MAX:
+            self._refused.popitem(last=False)
+
+    # dropping
+
+    def _refuse(self, key: Key) -> None:
+        self._drop(key)
+        self.refuse(key[1])
+
+    def _first(self) -> Key:
+        """Return the key that expires first."""
+        while self._queue[0][1] not in self._payloads:
+            heapq.heappop(self._queue)
+        return self._queue[0]
+
+    def _drop(self, key: Key) -> None:
+        _, payload = self._payloads.pop(key[1])
+        self._bytes -= len(payload)
+        author = payload[: items.KEY_BYTES]
+        self._authors[author].pop(key)
+        if not self._authors[author]:
+            del self._authors[author]
+        self._keys.remove(key)
+
+
+def short_id(salt: bytes, item_id: bytes) -> bytes:
+    """Return the short form of an id under a salt."""
+    return sha256(salt + item_id).digest()[:SHORT_BYTES]
+
+
+def fresh(shelf: Shelf, ids: Iterable[bytes]) -> list[bytes]:
+    """Return the ids to ask for: not here, and not dropped not long ago."""
+    return sorted(item_id for item_id in ids if item_id not in shelf and not shelf.refuses(item_id))
