@@ -87,8 +87,8 @@ class State(msgspec.Struct, frozen=True):
 class Scene:
     """One chain with everything deployed on it."""
 
-    def __init__(self) -> None:
-        self.evm = Evm()
+    def __init__(self, evm: Evm | None = None) -> None:
+        self.evm = evm or Evm()
         self.resolver = self.evm.deploy(RESOLVER)
         self.adjudicator = self.evm.deploy(ADJUDICATOR, self.resolver)
         self.token = self.evm.deploy(TEST_TOKEN)
@@ -259,6 +259,22 @@ class Channel:
                 self.view = fold(self.view, log)
         return receipt
 
+    def fold_own(self, receipt: Receipt) -> Receipt:
+        """Fold those of a transaction's logs that are about this channel."""
+        for log in receipt.logs:
+            if log.address == self.scene.adjudicator and log.topics[1:2] == (self.id,):
+                self.view = fold(self.view, log)
+        return receipt
+
+    def resumption(self, version: int, signatures: Sequence[tuple[bytes, bytes]]) -> Invocation:
+        """Return the call that calls a dispute off."""
+        terms = self.terms
+        members = (
+            terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
+            int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
+        )  # fmt: skip
+        return invocation(self.scene.adjudicator, ADJUDICATOR, "resume", members, version, signatures)
+
     def tampered(self, call: Call, function: str, **changes: Any) -> Invocation:
         """Return a call with arguments replaced by their position: `_3=...`."""
         return tampered(self.invocation(call), function, **changes)
@@ -385,6 +401,12 @@ class Channel:
     def wallets(self) -> tuple[int, ...]:
         """Return what everybody's payout address has of the first asset."""
         return tuple(self.scene.balance(payout) for payout in self.terms.payouts)
+
+
+def invocation(to: Address, contract: str, function: str, *arguments: Any) -> Invocation:
+    """Return a call of one of our contracts."""
+    entry = entries(contract)[function]
+    return Invocation(to, entry.selector + codec.encode(entry.inputs, arguments))
 
 
 def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:
