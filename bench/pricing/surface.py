@@ -38,8 +38,8 @@ def invented() -> Quotes:
             parts.append(
                 (np.full(38, is_call), forward * np.exp(k), np.full(38, years), bid, ask, np.full(38, forward))
             )
-    is_call, strike, years, bid, ask, forward = map(np.concatenate, zip(*parts, strict=True))
-    return quotes_of(is_call, strike, years, bid, ask, forward=forward, inverse=True)
+    calls, strike, years, bid, ask, forward = map(np.concatenate, zip(*parts, strict=True))
+    return quotes_of(calls, strike, years, bid, ask, forward=forward, inverse=True)
 
 
 def changed(quotes: Quotes) -> Quotes:
