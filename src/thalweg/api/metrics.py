@@ -87,6 +87,8 @@ def _links(backend: Backend) -> list[Sample]:
     return [
         *samples,
         Sample("thalweg_known_nodes", len(backend.finder.book), (), "Nodes in the peer book"),
+        Sample("thalweg_held_bytes", backend.host.held_bytes, (), "Received from peers and not read yet"),
+        *counted("thalweg_finder_events_total", "What was not believed or saved", "event", backend.finder.counts),
         *counted("thalweg_link_events_total", "Why links ended, and what was refused", "event", backend.host.counts),
     ]
 

@@ -1,6 +1,5 @@
 """The two streams of gossip with a peer: what it sends waits in the inlet, what we send leaves through the outlet."""
 
-from collections import deque
 from typing import Final, Protocol
 
 from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable
@@ -43,7 +42,7 @@ class Inlet:
         self.link = link
         self._stream_id = stream_id
         self._reader = MessageReader(bytes_max)
-        self._messages: deque[bytes] = deque()
+        self._messages: list[bytes] = []
         self._waiting = 0  # their bytes
         self._held = 0  # bytes that the link counts as held here
         self._owed = 0  # bytes the peer has had no new credit for
@@ -68,7 +67,7 @@ class Inlet:
         """Return the next RPC, and let the peer send as much again."""
         if not self._messages:
             return None
-        message = self._messages.popleft()
+        message = self._messages.pop(0)
         self._waiting -= len(message)
         self._settle()
         return message

@@ -102,6 +102,11 @@ class Host:
         return self._switch.counts
 
     @property
+    def held_bytes(self) -> int:
+        """Return how many bytes were received and not read, of all links."""
+        return self._switch.scale.held
+
+    @property
     def identity(self) -> Identity:
         """Return our identity key, to sign what we say on the network."""
         return self._switch.credentials.identity

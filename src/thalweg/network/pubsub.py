@@ -27,7 +27,7 @@ from thalweg.network.link import Link
 from thalweg.network.peer_id import PeerId
 from thalweg.network.stream import Receiver
 
-WORK_SECONDS: Final = 0.002  # of gossip at a time; then the event loop sees to everything else
+WORK_SECONDS: Final = 0.001  # of gossip at a time; then the event loop sees to everything else
 
 _log: Final = logging.getLogger(__name__)
 Reader = Callable[[bytes, PeerId], None]  # of a topic: gets each good payload once, and who sent it first

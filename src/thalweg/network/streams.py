@@ -88,8 +88,8 @@ class Streams:
 
     # what the host and the receivers do
 
-    def open(self, protocol: str, agreed: Callable[[int], Receiver], failed: Callable[[ThalwegError], None]) -> None:
-        """Open a stream: `agreed` gets its id and returns the receiver once the peer accepts the protocol.
+    def open(self, protocol: str, agreed: Callable[[int], Receiver], failed: Callable[[ThalwegError], None]) -> int:
+        """Open a stream, return its id: `agreed` gets it, and returns the receiver, once the peer takes the protocol.
 
         Raises:
             Unavailable: LIMIT, as many streams as we open at once are open; UNREACHABLE, the link is dropped.
@@ -107,6 +107,7 @@ class Streams:
         self._receivers[stream_id] = negotiating
         self._set_deadline(stream_id)
         negotiating.start()
+        return stream_id
 
     def prefer(self, stream_id: int) -> None:
         """Send a stream's bytes before those of others."""

@@ -170,7 +170,9 @@ class Switch:
             raise Unavailable(Reason.UNREACHABLE, f"no link to {peer} within {self.limits.dial_seconds} s") from error
 
     async def open(self, link: Link, peer: PeerId, protocol: str) -> Stream:
-        """Open a stream of a protocol on a link."""
+        """Open a stream of a protocol on a link. One that the peer says it serves can be written to at once."""
+        if link.description is not None and protocol in link.description.protocols:
+            return self._open_at_once(link, peer, protocol)
         opened: asyncio.Future[Stream] = asyncio.get_running_loop().create_future()
 
         def agreed(stream_id: int) -> Receiver:
@@ -187,6 +189,16 @@ class Switch:
 
         link.streams.open(protocol, agreed, failed)
         return await opened
+
+    def _open_at_once(self, link: Link, peer: PeerId, protocol: str) -> Stream:
+        """Open a stream whose first bytes leave with the proposal: a round trip less."""
+
+        def failed(error: ThalwegError) -> None:
+            stream.lost(Unavailable(error.reason, f"{protocol} with {peer}: {error.detail}"))
+
+        stream_id = link.streams.open(protocol, lambda _: stream, failed)
+        stream = Stream(link.streams, stream_id, peer, protocol)
+        return stream
 
     async def close(self) -> None:
         """Close every link after what is queued was sent, take no more, and return when the sockets are closed."""

@@ -196,7 +196,7 @@ def _resume(state: State, peer_id: bytes, now: float, out: Outbox) -> None:
 def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
     """Look at a few messages of a peer's RPC: one RPC may hold more signatures than there is time for at once."""
     for _ in range(min(len(peer.waiting), state.parameters.caps.messages_per_step)):
-        _on_message(state, peer, peer.waiting.popleft(), now, out)
+        _on_message(state, peer, peer.waiting.pop(), now, out)
         if state.scores.of(peer.id) < state.parameters.thresholds.heard:
             peer.waiting.clear()
             return
@@ -214,7 +214,7 @@ def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox
         for control_message in parsed.controls:
             _on_control(state, peer, control_message, now, out)
     if parsed.messages and _within(state, peer.messages, peer.flood_messages, len(parsed.messages), now):
-        peer.waiting += parsed.messages
+        peer.waiting[:0] = reversed(parsed.messages)
         _look_at_waiting(state, peer, now, out)
 
 

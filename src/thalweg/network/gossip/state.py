@@ -3,7 +3,7 @@
 The state is changed in place: copying it for every message would cost more than everything else together.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Container, Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -41,7 +41,7 @@ class Peer:
         self.is_outbound = is_outbound
         self.topics: set[str] = set()  # it reads
         self.record = b""
-        self.waiting: deque[rpc.Message] = deque()  # of its last RPC, not looked at yet
+        self.waiting: list[rpc.Message] = []  # of its last RPC, not looked at yet; the next one is the last
         self.messages = Bucket(caps.messages_per_second, now)
         self.bytes = Bucket(caps.message_bytes_per_second, now)
         self.controls = Bucket(caps.controls_per_second, now)

@@ -14,7 +14,7 @@ import msgspec
 
 from thalweg.errors import PeerFault, Reason
 from thalweg.network import items
-from thalweg.network.sync.index import Index, Key
+from thalweg.network.sync.index import Index, Key, Ordered
 
 PAGE_BYTES_MAX: Final = 96 * 1024
 REFUSED_MAX: Final = 50_000  # ids
@@ -40,7 +40,7 @@ class Shelf:
         self._refused: OrderedDict[bytes, None] = OrderedDict()
         self._queue: list[Key] = []  # a heap: what expires first; what is gone already is still in it
         self._bytes = 0
-        self._index: Index | None = None
+        self._keys = Ordered()
         self._shortened: tuple[bytes, Index, dict[bytes, bytes]] | None = None  # salt, of which keys, by short id
 
     def __len__(self) -> int:
@@ -52,9 +52,7 @@ class Shelf:
     @property
     def index(self) -> Index:
         """Return the keys in order."""
-        if self._index is None:
-            self._index = Index((expiry, item_id) for item_id, (expiry, _) in self._payloads.items())
-        return self._index
+        return self._keys.frozen()
 
     def get(self, item_id: bytes) -> bytes | None:
         """Return an item's payload."""
@@ -85,7 +83,7 @@ class Shelf:
         mine = self._authors.setdefault(item.author, {})
         mine[expiry, item_id] = None
         heapq.heappush(self._queue, (expiry, item_id))
-        self._index = None
+        self._keys.add((expiry, item_id))
         if len(mine) > self._caps.author_items_max:
             self._refuse(min(mine))
         while len(self._payloads) > self._caps.items_max or self._bytes > self._caps.bytes_max:
@@ -161,7 +159,7 @@ class Shelf:
         self._authors[author].pop(key)
         if not self._authors[author]:
             del self._authors[author]
-        self._index = None
+        self._keys.remove(key)
 
 
 def short_id(salt: bytes, item_id: bytes) -> bytes:

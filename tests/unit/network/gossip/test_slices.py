@@ -109,7 +109,7 @@ def test_who_is_cut_off_is_not_looked_at_any_further() -> None:
 
 def test_what_was_ignored_is_taken_when_its_time_has_come() -> None:
     """Whoever sends a message too early, or while its author is over his rate, must not keep others from getting it."""
-    state = State(Parameters(caps=Caps(author_messages_per_second=1)), random.Random(1))
+    state = State(Parameters(caps=Caps(author_messages_per_second=1, messages_per_step=10)), random.Random(1))
     step(state, Subscribed(TOPIC, ByAuthor()), 0.0)
     step(state, Joined(b"peer", is_outbound=False), 0.0)
     messages = [b"author %d" % number for number in range(5)]
