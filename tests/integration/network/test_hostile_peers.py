@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.integration.network.peers import ALICE, BOB, MALLORY, QUICK, Party, RawPeer, gone, join, running, until
 
 from thalweg.errors import Reason, Unavailable
-from thalweg.network import MESSAGES_PROTOCOL, Limits, varint
+from thalweg.network import MESSAGES_PROTOCOL, Limits, Stream, varint
 from thalweg.network.framing import frame
 from thalweg.network.limits import YAMUX_WINDOW_BYTES as WINDOW
 from thalweg.network.multistream import HEADER, line
@@ -293,6 +293,39 @@ def test_a_peer_that_does_not_read_costs_a_bounded_queue_and_is_dropped() -> Non
                 assert sent < 1000
                 await asyncio.sleep(0)
             assert "too slow" in await alice.down()
+            mallory.close()
+
+    asyncio.run(scenario())
+
+
+def test_windows_that_are_never_widened_cost_a_bounded_queue_and_the_link() -> None:
+    async def scenario() -> None:
+        alice = Party(ALICE, tight(send_bytes_max=500_000))
+
+        async def push(stream: Stream) -> None:
+            while True:
+                await stream.write_message(bytes(50_000))
+
+        alice.host.handle("/push/1", push)
+        async with running(alice):
+            mallory = await RawPeer.connect(alice.address)
+            mallory.send(opening())
+            await alice.next("up")
+            (link,) = alice.host._switch.links.all()
+            most = 0
+
+            async def watch() -> None:
+                nonlocal most
+                while not link.is_closed:
+                    most = max(most, link.streams.queued)
+                    await asyncio.sleep(0.005)
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(watch())
+                for stream_id in (3, 5, 7):  # each waits with a mebibyte
+                    mallory.send(opening("/push/1", stream_id))
+                assert "too slow" in await alice.down()
+            assert 500_000 < most <= 3 * (2**20 + 100_000)
             mallory.close()
 
     asyncio.run(scenario())
