@@ -55,10 +55,11 @@ async def listen():
 async def relay():
     host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
     limits = RelayLimits(duration=60, data=1 << 20, max_circuit_conns=4, max_reservations=4)
-    async with host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")]):
-        async with background_trio_service(CircuitV2Protocol(host, limits, allow_hop=True)):
-            print(host.get_addrs()[0], flush=True)
-            await trio.to_thread.run_sync(sys.stdin.read)
+    service = CircuitV2Protocol(host, limits, allow_hop=True)
+    listening = host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")])
+    async with listening, background_trio_service(service):
+        print(host.get_addrs()[0], flush=True)
+        await trio.to_thread.run_sync(sys.stdin.read)
 
 
 async def dial(address):

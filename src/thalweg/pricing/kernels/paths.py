@@ -7,6 +7,7 @@ A path is x_j = ln(S_j/F_j) at increasing times. Per step:
 - Variance gamma: exact, from gamma variates.
 - Heston and Bates: the quadratic-exponential scheme with the martingale correction (L. Andersen, "Simple and efficient
   simulation of the Heston stochastic volatility model", J. Computational Finance 11, 2008), central weights.
+- Rough models: on equal steps; see `kernels.rough`.
 
 Between two observed points of a diffusion its extremes follow the Brownian bridge with the step's mean variance, its
 probability to have touched a barrier is exp(-2 (b - x0)(b - x1)/variance). The score is the derivative of the log
@@ -15,15 +16,18 @@ density in ln S_0, from the first step's normal (M. Broadie and P. Glasserman, M
 A path's draws depend on its number and the seed only: results are the same on any number of threads.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numba import njit, types
 
 from thalweg.pricing.kernels.arithmetic import FLOAT_FLAGS, exp, log, normal_cdf, stack_block
-from thalweg.pricing.kernels.characteristic import BLACK_SCHOLES, HESTON, LOGNORMAL, NO_JUMPS
-from thalweg.pricing.kernels.draws import EXTREMES, JUMPS, LANES, bridge, fill_pseudo, fill_sobol, gamma
-from thalweg.pricing.kernels.philox import normals, philox, uniform
+from thalweg.pricing.kernels.characteristic import BLACK_SCHOLES, HESTON, NO_JUMPS, VARIANCE_GAMMA
+from thalweg.pricing.kernels.draws import EXTREMES, LANES, bridge, fill_pseudo, fill_sobol
+from thalweg.pricing.kernels.jumps import compensation, fill_gammas, fill_jumps
+from thalweg.pricing.kernels.philox import philox, uniform
+from thalweg.pricing.kernels.rough import ROUGH_BERGOMI, ROUGH_HESTON, fill_bergomi, rough_step
+from thalweg.pricing.kernels.rough import fill_heston as fill_rough_heston
 
 TERMINAL: Final = 0  # rows of the statistics
 AVERAGE: Final = 1
@@ -37,32 +41,7 @@ AVERAGE_VEGA: Final = 8  # Black-Scholes: derivative of the average, and of the 
 VEGA_SCORE: Final = 9
 _WORD: Final = 0xFFFFFFFF
 _PSI: Final = 1.5
-_JUMPS_MAX: Final = 1000
 _block: Final = stack_block(LANES)
-
-
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
-def drop_jumps(jumps: int, p: Any, first: int, times: Any, path: int, k0: int, k1: int, lane: int, out: Any) -> None:
-    """Add a path's jumps to the steps (rows of `out`) they fall into."""
-    horizon = times[times.size - 1]
-    rate = p[first] * horizon
-    high, index = (path >> 32) & _WORD, path & _WORD
-    left, count, floor = 1.0, -1, exp(-rate)
-    while left > floor and count < _JUMPS_MAX:  # as many as products of uniforms stay above e^-rate
-        count += 1
-        w0, w1, w2, w3 = philox(index, count, JUMPS, high, k0, k1)
-        left *= uniform(w0)
-        if left <= floor:
-            break
-        at, step = uniform(w1) * horizon, 0
-        while times[step] < at:
-            step += 1
-        if jumps == LOGNORMAL:
-            normal, _ = normals(w2, w3)
-            out[step, lane] += p[first + 1] + p[first + 2] * normal
-        else:
-            size = -log(uniform(w2))
-            out[step, lane] += size / p[first + 2] if uniform(w3) < p[first + 1] else -size / p[first + 3]
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
@@ -105,7 +84,7 @@ def heston_step(x, v, zv, zx, kappa, theta, sigma, rho, step, decay, held):
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
-def advance(diffusion, p, j, step, sign, z, lanes_gamma, x, v, var, deviation, normal):
+def advance(diffusion, p, j, step, sign, z, lanes_gamma, variances, pushes, x, v, var, deviation, normal):
     """Move a block of paths over step j: x and v; fill the diffusion's variance, its deviation and its normal."""
     if diffusion == HESTON:
         kappa, theta, sigma, rho = p[1], p[2], max(p[3], 1e-4), p[4]
@@ -119,6 +98,11 @@ def advance(diffusion, p, j, step, sign, z, lanes_gamma, x, v, var, deviation, n
             )
             var[i] = 0.5 * (before + v[i]) * step
             normal[i] = sign * zx[i]
+        return
+    if diffusion in (ROUGH_BERGOMI, ROUGH_HESTON):
+        steps = variances.shape[0]
+        rho = p[2] if diffusion == ROUGH_BERGOMI else p[4]
+        rough_step(rho, sign, variances[j], pushes[j], z[2 * steps + j], x, var, deviation, normal)
         return
     row = z[j]
     if diffusion == BLACK_SCHOLES:
@@ -138,18 +122,6 @@ def advance(diffusion, p, j, step, sign, z, lanes_gamma, x, v, var, deviation, n
         normal[i] = sign * row[i]
         x[i] += drift + theta * time + deviation[i] * normal[i]
         var[i] = 0.0
-
-
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
-def compensation(diffusion, jumps, p):
-    """Return how much x drifts a year against its jumps, and where their parameters begin."""
-    first = 5 if diffusion == HESTON else (1 if diffusion == BLACK_SCHOLES else 3)
-    if jumps == NO_JUMPS:
-        return 0.0, first
-    if jumps == LOGNORMAL:
-        return -p[first] * (exp(p[first + 1] + 0.5 * p[first + 2] * p[first + 2]) - 1.0), first
-    share, up, down = p[first + 1], p[first + 2], p[first + 3]
-    return -p[first] * (share * up / (up - 1.0) + (1.0 - share) * down / (down + 1.0) - 1.0), first
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
@@ -236,12 +208,13 @@ def write(row, block, place, out):
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
 def move(
-    diffusion, jumps, p, j, step, rate, sign, shift, after, z, gammas, dropped, x, v, var, deviation, normal, start, end
+    diffusion, jumps, p, j, step, rate, sign, shift, after, z, gammas, dropped, variances, pushes, x, v, var, deviation,
+    normal, start, end,
 ):  # fmt: skip
     """Move a block over step j: diffusion from `start` to `end` (log prices), then the step's jumps."""
     for i in range(LANES):
         start[i] = x[i] + shift
-    advance(diffusion, p, j, step, sign, z, gammas, x, v, var, deviation, normal)
+    advance(diffusion, p, j, step, sign, z, gammas, variances, pushes, x, v, var, deviation, normal)
     for i in range(LANES):
         x[i] += rate * step
         end[i] = x[i] + after
@@ -253,7 +226,7 @@ def move(
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy")
 def run_block(
     diffusion, jumps, p, rate, sign, times, log_forwards, weights, watched, continuous, low, high, log_spot,
-    wanted, z, dropped, gammas, uniforms, out, place,
+    wanted, z, dropped, gammas, uniforms, variances, pushes, out, place,
 ):  # fmt: skip
     """Walk a block of paths through all steps; write its statistics to the columns from `place` on."""
     x, v, var, deviation, normal = _block(), _block(), _block(), _block(), _block()
@@ -266,8 +239,8 @@ def run_block(
     for j in range(times.size):
         step, after = times[j] - before, log_forwards[j]
         move(
-            diffusion, jumps, p, j, step, rate, sign, shift, after, z, gammas, dropped, x, v, var, deviation, normal,
-            start, end,
+            diffusion, jumps, p, j, step, rate, sign, shift, after, z, gammas, dropped, variances, pushes, x, v, var,
+            deviation, normal, start, end,
         )  # fmt: skip
         if wanted & (1 << SURVIVAL):
             watch_barriers(continuous, watched[j], after, low, high, x, start, end, var, alive)
@@ -307,25 +280,20 @@ def fill_extremes(seed, path, steps, out):
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy")
-def fill_jumps(seed, path, jumps, p, first, times, out):
-    """Fill the sums of jumps of each step."""
-    k0, k1 = seed & _WORD, (seed >> 32) & _WORD
-    for j in range(times.size):
-        for i in range(LANES):
-            out[j, i] = 0.0
-    for i in range(LANES):
-        drop_jumps(jumps, p, first, times, path + i, k0, k1, i, out)
+def fill_variances(diffusion, p, step, sign, lags, z, pushes, out):
+    """Fill the integrated variances and the pushes of a rough model, by steps of one length."""
+    if diffusion == ROUGH_BERGOMI:
+        fill_bergomi(p, step, sign, lags, z, pushes, out)
+    else:
+        fill_rough_heston(p, step, sign, lags, z, pushes, out)
 
 
-@njit(fastmath=FLOAT_FLAGS, error_model="numpy")
-def fill_gammas(seed, path, nu, times, out):
-    """Fill the gamma variates of each step, of unit scale."""
-    k0, k1 = seed & _WORD, (seed >> 32) & _WORD
-    before = 0.0
-    for j in range(times.size):
-        for i in range(LANES):
-            out[j, i] = gamma((times[j] - before) / nu, path + i, j, k0, k1)
-        before = times[j]
+@njit
+def width(diffusion: int) -> int:
+    """Return how many normals a step takes."""
+    if diffusion in (ROUGH_BERGOMI, ROUGH_HESTON):
+        return 3
+    return 2 if diffusion == HESTON else 1
 
 
 _FLOATS: Final = types.float64[::1]
@@ -333,7 +301,8 @@ _INTS: Final = types.int64[::1]
 _SIGNATURE: Final = types.void(
     types.int64, types.int64, _FLOATS, _FLOATS, _FLOATS, _FLOATS, types.boolean[::1], types.boolean, types.float64,
     types.float64, types.float64, types.int64, types.int64, types.boolean, types.int64, types.int64[:, ::1],
-    types.Tuple((_INTS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS)), types.int64, types.int64, types.int64,
+    types.Tuple((_INTS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS)), types.float64[:, ::1], types.int64, types.int64,
+    types.int64,
     types.float64[:, ::1],
 )  # fmt: skip
 
@@ -341,7 +310,7 @@ _SIGNATURE: Final = types.void(
 @njit(_SIGNATURE, fastmath=FLOAT_FLAGS, error_model="numpy", nogil=True, cache=True)
 def simulate(
     diffusion, jumps, p, times, log_forwards, weights, watched, continuous, log_low, log_high, log_spot, wanted, seed,
-    antithetic, size, directions, plan, first_block, last_block, mirror, out,
+    antithetic, size, directions, plan, lags, first_block, last_block, mirror, out,
 ):  # fmt: skip
     """Fill the columns of blocks first_block..last_block of the statistics; mirrored paths `mirror` columns further.
 
@@ -349,15 +318,18 @@ def simulate(
     says how to build Brownian motion from Sobol normals (empty: step by step).
     """
     steps = times.size
-    dimensions = 2 * steps if diffusion == HESTON else steps
+    dimensions = width(diffusion) * steps
+    rough = diffusion in (ROUGH_BERGOMI, ROUGH_HESTON)
     rate, first = compensation(diffusion, jumps, p)
-    pure = diffusion != HESTON and diffusion != BLACK_SCHOLES
+    pure = diffusion == VARIANCE_GAMMA
     bounds = continuous and (wanted & ((1 << MAXIMUM) | (1 << MINIMUM))) != 0
     z = np.empty(((dimensions + 3) // 4 * 4, LANES))
     w = np.empty((max(plan[0].size, 1), LANES))
     dropped = np.zeros((steps if jumps != NO_JUMPS else 1, LANES))
     gammas = np.empty((steps if pure else 1, LANES))
     uniforms = np.empty((2 * steps if bounds else 1, LANES))
+    variances = np.empty((steps if rough else 1, LANES))
+    pushes = np.empty((steps if rough else 1, LANES))
     for index in range(first_block, last_block):
         path = index * LANES
         if size:
@@ -373,8 +345,10 @@ def simulate(
         if bounds:
             fill_extremes(seed, path, steps, uniforms)
         for mirrored in range(2 if antithetic else 1):
+            if rough:
+                fill_variances(diffusion, p, times[0], 1.0 - 2.0 * mirrored, lags, z, pushes, variances)
             run_block(
                 diffusion, jumps, p, rate, 1.0 - 2.0 * mirrored, times, log_forwards, weights, watched,
-                continuous, log_low, log_high, log_spot, wanted, z, dropped, gammas, uniforms, out,
-                path + mirrored * mirror,
+                continuous, log_low, log_high, log_spot, wanted, z, dropped, gammas, uniforms, variances, pushes,
+                out, path + mirrored * mirror,
             )  # fmt: skip

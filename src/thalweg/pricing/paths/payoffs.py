@@ -7,12 +7,13 @@ Fourier price exists, and for averages under Black-Scholes the geometric average
 (A. Kemna and A. Vorst, J. Banking and Finance 14, 1990).
 """
 
-from math import exp, inf, sqrt
+from math import ceil, exp, inf, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.models.fourier import price_slice
 from thalweg.pricing.models.parameters import BlackScholes, Model
+from thalweg.pricing.models.rough import RoughBergomi, RoughHeston, RoughModel
 from thalweg.pricing.paths.estimate import Estimate, PathPrice, estimate
 from thalweg.pricing.paths.simulation import Sampling, Scene, Statistics, simulate
 from thalweg.pricing.planes import as_floats
@@ -27,15 +28,16 @@ if TYPE_CHECKING:
 STEP_MAX: Final = {"heston": 0.02, "jumps": 1.0 / 250.0}  # years a step where a scheme is not exact
 WINDOW_YEARS: Final = 0.5 / 8766.0  # 30 minutes
 FIXINGS: Final = 30
+ROUGH_STEPS: Final = 200
 Barrier = Literal["up-out", "up-in", "down-out", "down-in"]
 _POINT: Final = 0.01
 _NONE: Final = "none: each step is exact"
-_SCHEME: Final = "variance between steps is approximate (quadratic-exponential scheme)"
+_SCHEME: Final = "variance between steps is approximate"
 _BRIDGE: Final = "extremes between steps follow a bridge; jumps show at the end of a step"
 
 
 def price_asian(
-    model: Model,
+    model: Model | RoughModel,
     is_call: bool,
     strike: float,
     spot: float,
@@ -90,11 +92,11 @@ def price_asian(
         if flat:
             vega = estimate(paths, np.where(gap > 0.0, sign * discount, 0.0) * paths.average_vega, controls)
             vega = _scaled(vega, _POINT)
-    return PathPrice(price, delta, gamma, vega, paths.terminal.size, _SCHEME if model.diffusion == 1 else _NONE)
+    return PathPrice(price, delta, gamma, vega, paths.terminal.size, _NONE if model.diffusion in (0, 2) else _SCHEME)
 
 
 def price_twap(
-    model: Model,
+    model: Model | RoughModel,
     is_call: bool,
     strike: float,
     spot: float,
@@ -135,7 +137,7 @@ def price_twap(
 
 
 def price_barrier(
-    model: Model,
+    model: Model | RoughModel,
     is_call: bool,
     strike: float,
     spot: float,
@@ -183,7 +185,7 @@ def price_barrier(
     if scored:
         slope = alive * (paths.score + (paths.barrier_score if continuous else 0.0))
         delta = _scaled(estimate(paths, vanilla * (slope if out else paths.score - slope), controls), 1.0 / spot)
-    bias = _NONE if model.diffusion != 1 else _SCHEME
+    bias = _NONE if model.diffusion in (0, 2) else _SCHEME
     return PathPrice(
         estimate(paths, payoff, controls), delta, gamma, None, paths.terminal.size,
         _BRIDGE if continuous and (model.jumps or model.diffusion) else bias,
@@ -191,7 +193,7 @@ def price_barrier(
 
 
 def price_lookback(
-    model: Model,
+    model: Model | RoughModel,
     is_call: bool,
     strike: float | None,
     spot: float,
@@ -239,12 +241,12 @@ def price_lookback(
     controls = [(paths.terminal, float(scene.forwards[-1]))]
     price = _scaled(estimate(paths, payoff, controls), discount)
     delta = _scaled(estimate(paths, slope, controls), discount / spot)
-    exact = (continuous and isinstance(model, BlackScholes)) or (not continuous and model.diffusion != 1)
+    exact = (continuous and isinstance(model, BlackScholes)) or (not continuous and model.diffusion in (0, 2))
     return PathPrice(price, delta, None, None, paths.terminal.size, _NONE if exact else f"{_SCHEME}; {_BRIDGE}")
 
 
 def _scene(
-    model: Model, spot: float, rate: float, dividend: float, dates: "Floats", weights: "Floats | None",
+    model: Model | RoughModel, spot: float, rate: float, dividend: float, dates: "Floats", weights: "Floats | None",
     continuous: bool = False,
 ) -> Scene:  # fmt: skip
     """Return the scene of observation dates, with steps between them where the model's scheme is not exact."""
@@ -256,6 +258,8 @@ def _scene(
         raise UserFault(Reason.MALFORMED, "times must increase, finite and above 0")
     step = STEP_MAX["heston"] if model.diffusion == 1 else (STEP_MAX["jumps"] if continuous and model.jumps else inf)
     step = min(step, STEP_MAX["jumps"]) if continuous and model.diffusion == 1 else step
+    if isinstance(model, RoughBergomi | RoughHeston):
+        step = float(dates[0]) / ceil(ROUGH_STEPS / dates.size)  # dates are equally spaced, or refused
     pieces, before = [], 0.0
     for date in dates.tolist():
         count = max(1, int(np.ceil((date - before) / step - 1e-9)))
@@ -287,11 +291,13 @@ def _geometric(model: BlackScholes, sign: float, strike: float, scene: Scene, pa
     return np.maximum(sign * (whole * np.exp(paths.log_average / whole) - strike), 0.0), float(value)
 
 
-def _plain(model: Model, is_call: bool, strike: float, scene: Scene, paths: Statistics) -> list[tuple[Any, float]]:
+def _plain(
+    model: Model | RoughModel, is_call: bool, strike: float, scene: Scene, paths: Statistics
+) -> list[tuple[Any, float]]:
     """Return samples and mean of the plain option at the last time: none where the strike is not positive."""
     import numpy as np
 
-    if not strike > 0.0:
+    if not strike > 0.0 or isinstance(model, RoughBergomi | RoughHeston):
         return []
     sign = 1.0 if is_call else -1.0
     value = price_slice(model, is_call, float(scene.forwards[-1]), strike, float(scene.times[-1]), tolerance=1e-8)

@@ -11,7 +11,9 @@ import msgspec
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing import warm
 from thalweg.pricing.models.parameters import BlackScholes, Model, VarianceGamma
+from thalweg.pricing.models.rough import RoughBergomi, RoughHeston, RoughModel
 from thalweg.pricing.paths import sobol
+from thalweg.pricing.paths.memory import lags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,7 +96,9 @@ class Statistics(NamedTuple):
     mirrored: bool
 
 
-def simulate(model: Model, scene: Scene, sampling: Sampling, wanted: tuple[str, ...] = FIELDS) -> Statistics:
+def simulate(
+    model: "Model | RoughModel", scene: Scene, sampling: Sampling, wanted: tuple[str, ...] = FIELDS
+) -> Statistics:
     """Return statistics of paths; those not in `wanted` (and `terminal`) are not to be used.
 
     Raises:
@@ -109,16 +113,16 @@ def simulate(model: Model, scene: Scene, sampling: Sampling, wanted: tuple[str, 
     if kernel is None:
         raise UserFault(Reason.UNKNOWN_FEATURE, "simulation needs numba")
     steps = scene.times.size
-    dimensions = 2 * steps if model.diffusion == 1 else steps
+    dimensions = (1, 2, 1, 3, 3)[model.diffusion] * steps
     directions = sobol.directions(dimensions) if size else np.zeros((1, 1), np.int64)
-    plan = sobol.bridge_plan(scene.times if size and model.diffusion != 1 else np.empty(0))
+    plan = sobol.bridge_plan(scene.times if size and model.diffusion in (0, 2) else np.empty(0))
     out = np.empty((len(FIELDS), base * (2 if mirrored else 1)))
     mask = sum(1 << i for i, name in enumerate(FIELDS) if name in wanted)
     arguments = (
         model.diffusion, model.jumps, np.array(model.values()), scene.times, np.log(scene.forwards), scene.weights,
         scene.watched, scene.continuous, log(scene.low) if scene.low > 0.0 else -inf,
         log(scene.high) if scene.high < inf else inf, log(scene.spot), mask, sampling.seed, mirrored, size, directions,
-        plan,
+        plan, lags(model, scene.times),
     )  # fmt: skip
     _spread(kernel, arguments, base, sampling.threads, out)
     return Statistics(**dict(zip(FIELDS, out, strict=True)), base=base, size=size, mirrored=mirrored)
@@ -139,7 +143,7 @@ def _spread(kernel: Any, arguments: tuple[Any, ...], base: int, threads: int, ou
         list(pool.map(part, pairwise(edges)))
 
 
-def _check(model: Model, scene: Scene, sampling: Sampling, wanted: tuple[str, ...]) -> None:
+def _check(model: "Model | RoughModel", scene: Scene, sampling: Sampling, wanted: tuple[str, ...]) -> None:
     import numpy as np
 
     unknown = [name for name in wanted if name not in FIELDS]
@@ -165,7 +169,9 @@ def _check(model: Model, scene: Scene, sampling: Sampling, wanted: tuple[str, ..
     _check_features(model, scene, wanted)
 
 
-def _check_features(model: Model, scene: Scene, wanted: tuple[str, ...]) -> None:
+def _check_features(model: "Model | RoughModel", scene: Scene, wanted: tuple[str, ...]) -> None:
+    import numpy as np
+
     if isinstance(model, VarianceGamma) and scene.continuous:
         raise UserFault(
             Reason.UNKNOWN_FEATURE,
@@ -173,5 +179,10 @@ def _check_features(model: Model, scene: Scene, wanted: tuple[str, ...]) -> None
         )
     if not isinstance(model, BlackScholes) and {"average_vega", "vega_score"} & set(wanted):
         raise UserFault(Reason.UNKNOWN_FEATURE, "derivatives in volatility along a path: BlackScholes only")
+    if (
+        isinstance(model, RoughBergomi | RoughHeston)
+        and np.ptp(np.diff(scene.times, prepend=0.0)) > 1e-9 * scene.times[-1]
+    ):
+        raise UserFault(Reason.UNKNOWN_FEATURE, "rough models are simulated in equal steps: dates must fall on them")
     if isinstance(model, VarianceGamma) and "score" in wanted:
         raise UserFault(Reason.UNKNOWN_FEATURE, "the score of variance gamma has no variance: use pathwise derivatives")
