@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel bench-net bench-pricing gas siege mutants picture artefacts lock anvil fuzz interop interop-js clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*[#][#] .*/\1/p' Makefile)
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ bench-pricing: $(VENV)/.peers ## Prices beside QuantLib, scipy and others: table
 
 bench-net: $(VENV)/.dev ## The network beside py-libp2p: table, bench/results/net.json and docs/network-cost.svg
 	$(BIN)/python -m bench.net
+
+bench-forecast: $(VENV)/.dev ## Volatility forecasts, walked forward (ARGS="prices.csv": Date, Open, High, Low, Close)
+	$(BIN)/python -m bench.forecast $(ARGS)
 
 gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/contracts/gas.snapshot
 	$(BIN)/python -m bench.gas

@@ -10,7 +10,7 @@ import msgspec
 from eth_abi import abi as codec
 from tests.contracts.evm import Account, Evm, Receipt, account
 
-from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, TEST_TOKEN, entries
+from thalweg.chain.artefacts import ADJUDICATOR, PRICER, QUORUM_ORACLE, RESOLVER, SUBCHANNELS, TEST_TOKEN, entries
 from thalweg.chain.calls import Invocation, encode, fold
 from thalweg.channel.claims import Claim
 from thalweg.channel.hashes import (
@@ -89,8 +89,10 @@ class Scene:
 
     def __init__(self, evm: Evm | None = None) -> None:
         self.evm = evm or Evm()
-        self.resolver = self.evm.deploy(RESOLVER)
+        self.pricer = self.evm.deploy(PRICER)
+        self.resolver = self.evm.deploy(RESOLVER, self.pricer)
         self.adjudicator = self.evm.deploy(ADJUDICATOR, self.resolver)
+        self.subchannels = self.evm.deploy(SUBCHANNELS, self.adjudicator, self.resolver)
         self.token = self.evm.deploy(TEST_TOKEN)
         self.oracle = self.evm.deploy(QUORUM_ORACLE, tuple(one.address for one in ORACLES), 3)
         self.separator = Domain(self.evm.chain_id, self.adjudicator).separator()
@@ -251,7 +253,7 @@ class Channel:
 
     def invocation(self, call: Call) -> Invocation:
         """Return the transaction of a call."""
-        return encode(call, self.scene.adjudicator)
+        return encode(call, self.scene.adjudicator, self.scene.resolver)
 
     def do(self, call: Call, sender: Account | None = None) -> Receipt:
         """Send a call and fold its logs."""
@@ -415,8 +417,8 @@ def invocation(to: Address, contract: str, function: str, *arguments: Any) -> In
 
 
 def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:
-    """Return a call of the adjudicator with arguments replaced by their position: `_3=...`."""
-    entry = entries(ADJUDICATOR)[function]
+    """Return a call of the adjudicator, or a `resolve`, with arguments replaced by their position: `_3=...`."""
+    entry = entries(RESOLVER if function == "resolve" else ADJUDICATOR)[function]
     arguments = list(codec.decode(entry.inputs, invocation.data[4:]))
     for position, value in changes.items():
         arguments[int(position[1:])] = value

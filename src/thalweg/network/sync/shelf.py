@@ -126,9 +126,14 @@ class Shelf:
 
     def short_ids(self, salt: bytes) -> dict[bytes, bytes]:
         """Return all ids by their short forms. The salt keeps a collision from working twice."""
-        if self._shortened is None or self._shortened[0] != salt or self._shortened[1] is not self.index:
+        if self._shortened is None or not self.has_shortened(salt):
             self._shortened = salt, self.index, {short_id(salt, key[1]): key[1] for key in self.index.keys}
         return self._shortened[2]
+
+    def has_shortened(self, salt: bytes) -> bool:
+        """Say whether the short forms under a salt are at hand."""
+        held = self._shortened
+        return held is not None and held[0] == salt and held[1] is self.index
 
     def refused(self, salt: bytes) -> set[bytes]:
         """Return the short forms of what is not to be asked for."""
