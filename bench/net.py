@@ -62,11 +62,17 @@ FIGURES = (
 )
 
 
+PARTS = (measure_shelves, measure_pairs, measure_priority, measure_gossip, measure_growth)
+
+
 def measure() -> dict[str, float]:
-    """Return all results."""
-    load = os.getloadavg()[0]
-    results = {**measure_pairs(), **measure_gossip(), **measure_priority(), **measure_shelves(), **measure_growth()}
-    return results | {"load_before": load, "load_after": os.getloadavg()[0], "cores": float(os.cpu_count() or 1)}
+    """Return all results; a run that is cut short has written what it had."""
+    results = {"cores": float(os.cpu_count() or 1), "load_before": os.getloadavg()[0]}
+    for part in PARTS:
+        results |= part()
+        results["load_after"] = os.getloadavg()[0]
+        RESULTS.write_text(json.dumps({name: round(value, 4) for name, value in results.items()}, indent=2) + "\n")
+    return results
 
 
 def main() -> int:
@@ -91,7 +97,6 @@ def main() -> int:
             "" if holds else "NOT MET",
         )
     Console(width=120).print(table)
-    RESULTS.write_text(json.dumps({name: round(value, 4) for name, value in results.items()}, indent=2) + "\n")
     draw(results, PICTURE)
     print(f"load {results['load_before']:.1f} to {results['load_after']:.1f} on {results['cores']:.0f} cores")
     return int(missed > 0)

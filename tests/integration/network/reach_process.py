@@ -48,7 +48,7 @@ async def main(arguments: list[str]) -> None:
                 "state": reach.state,
                 "relayed": [str(each) for each in reach.relaying.addresses()],
                 "links": {str(info.peer): str(info.address) for info in host.linked()},
-                "holes": dict(reach.holes.counts),
+                "holes": dict(reach.hole_counts),
                 "observed": [str(each) for each in reach.observed()],
                 "advice": reach.report().advice,
             }
