@@ -57,6 +57,7 @@ FIGURES = (
     Figure("gossip10_p99_ms", "  p99", "ms", 300),
     Figure("update_burst_ratio", "p99 of channel messages beside a gossip burst", "x", 2),
     Figure("snapshot_s", "snapshot of 10,000 items to a newcomer, checked", "s", 1.5),
+    Figure("snapshot_cpu_s", "  CPU of the newcomer, signature checks included", "s", 1.5),
     Figure("rejoin_kb", "rejoin, 200 of 10,000 differ, items included", "KB", 100),
     Figure("rejoin_cpu_ms", "  CPU of both sides", "ms", 50),
 )
