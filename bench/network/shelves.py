@@ -124,9 +124,13 @@ def measure_shelves() -> dict[str, float]:
             server.communicate(timeout=20)
     size, both, asker = min(_rejoin() for _ in range(3))
     return {
-        "snapshot_s": min(seconds for seconds, _ in joins), "snapshot_cpu_s": min(cpu for _, cpu in joins),
-        "snapshot_checks_cpu_s": min(_checks() for _ in range(2)), "rejoin_kb": size / 1000, "rejoin_cpu_ms": both, "rejoin_asker_cpu_ms": asker,
-    }  # fmt: skip
+        "snapshot_s": min(seconds for seconds, _ in joins),
+        "snapshot_cpu_s": min(cpu for _, cpu in joins),
+        "snapshot_checks_cpu_s": min(_checks() for _ in range(2)),
+        "rejoin_kb": size / 1000,
+        "rejoin_cpu_ms": both,
+        "rejoin_asker_cpu_ms": asker,
+    }
 
 
 if __name__ == "__main__":
