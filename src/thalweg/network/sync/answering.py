@@ -58,9 +58,16 @@ def cost(shelves: Mapping[str, Shelf], request: Request) -> int:
         case Reconcile(_, message):
             return 16 + len(message) // ID_BYTES
         case Fetch(topic, joined, salt):
-            return 16 + len(joined) // ID_BYTES + (len(shelves.get(topic, _NOTHING)) // 16 if salt else 0)
-        case GetPage(topic) | GetShortIds(topic):
+            return 16 + len(joined) // ID_BYTES + (_salt_cost(shelves.get(topic, _NOTHING), salt) if salt else 0)
+        case GetShortIds(topic, salt):
+            return 16 + _salt_cost(shelves.get(topic, _NOTHING), salt)
+        case GetPage(topic):
             return 16 + len(shelves.get(topic, _NOTHING)) // 16
+
+
+def _salt_cost(shelf: Shelf, salt: bytes) -> int:
+    """Under a new salt every id is hashed anew."""
+    return len(shelf) // 16 if shelf.is_shortened(salt) else len(shelf) // 2
 
 
 def _differ(shelves: Mapping[str, Shelf], beat: Beat) -> Differ:
