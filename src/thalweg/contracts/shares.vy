@@ -32,10 +32,16 @@ _DELTA_MAX: constant(int256) = 2**127 - 1  # times an amount it stays below 2^25
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
+# What resolved claims have come to in a cell: margined, of either sign, and escrowed.
+struct Accrual:
+    delta: int256
+    credit: uint256
+
+
 # How far a settlement has walked: claims before `cursor` are done and came to `accruals`, which are empty at cursor 0.
 struct Progress:
     cursor: uint256
-    accruals: DynArray[resolution.Accrual, messages.CELLS_MAX]
+    accruals: DynArray[Accrual, messages.CELLS_MAX]
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------
@@ -46,7 +52,7 @@ def _due(
     assets: uint256,
     totals: DynArray[uint256, messages.CELLS_MAX],
     holdings: DynArray[messages.Holding, messages.CELLS_MAX],
-    accruals: DynArray[resolution.Accrual, messages.CELLS_MAX],
+    accruals: DynArray[Accrual, messages.CELLS_MAX],
     is_last: bool,
 ) -> DynArray[uint256, messages.CELLS_MAX]:
     """
@@ -97,3 +103,21 @@ def _due(
             due[cell] += paid
         due[asset] += left
     return due
+
+
+@internal
+@pure
+def _accrued(
+    before: DynArray[Accrual, messages.CELLS_MAX], outcome: resolution.Outcome
+) -> DynArray[Accrual, messages.CELLS_MAX]:
+    """
+    @notice Return the accruals after one more claim. A cell that does not exist gets nothing.
+    """
+    accruals: DynArray[Accrual, messages.CELLS_MAX] = before
+    if outcome.delta != 0 and outcome.long < len(before) and outcome.short < len(before):
+        accruals[outcome.long].delta += outcome.delta
+        accruals[outcome.short].delta -= outcome.delta
+    for credit: resolution.Credit in outcome.credits:
+        if credit.cell < len(before):
+            accruals[credit.cell].credit += credit.amount
+    return accruals

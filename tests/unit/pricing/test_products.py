@@ -257,3 +257,19 @@ def test_bad_terms_are_named_or_marked() -> None:
         asian(True, 100.0, 100.0, 0.3, 1.0, count=3, average="median")
     with pytest.raises(UserFault, match=r"knots are 2"):
         piecewise([(100.0, 0.0), (90.0, 1.0)], 100.0, 0.3, 1.0)
+
+
+def test_what_is_paid_in_coin_is_worth_the_other_over_the_spot() -> None:
+    """A call less K digitals of the coin; every sensitivity as the compiled inverse option has it."""
+    from thalweg.pricing.european import OUTPUTS
+
+    coin = Request(outputs=OUTPUTS, units="raw", inverse=True)
+    terms = (101.0, 97.0, 0.4, 0.6, 0.03, 0.01)
+    whole = black_scholes(True, *terms, outputs=OUTPUTS, inverse=True, units="raw")
+    own = asset_or_nothing(True, *terms, request=coin)
+    cash = cash_or_nothing(True, *terms, cash=97.0, request=coin)
+    for name in OUTPUTS:
+        assert float(own[name] - cash[name]) == pytest.approx(float(whole[name]), rel=1e-9, abs=1e-13), name
+    curve = piecewise([(90.0, 0.0), (97.0, 0.0), (200.0, 103.0)], 101.0, 0.4, 0.6, 0.03, 0.01, request=coin)
+    for name in OUTPUTS:
+        assert float(curve[name]) == pytest.approx(float(whole[name]), rel=1e-9, abs=1e-13), name

@@ -57,17 +57,19 @@ def cost(shelves: Mapping[str, Shelf], request: Request) -> int:
             return 1 + len(payloads)
         case Reconcile(_, message):
             return 16 + len(message) // ID_BYTES
-        case Fetch(topic, joined, salt):
-            return 16 + len(joined) // ID_BYTES + (_salt_cost(shelves.get(topic, _NOTHING), salt) if salt else 0)
-        case GetShortIds(topic, salt):
-            return 16 + _salt_cost(shelves.get(topic, _NOTHING), salt)
+        case Fetch(topic, joined, salt) if salt:
+            return 16 + len(joined) // SHORT_BYTES + _shortening(shelves.get(topic, _NOTHING), salt)
+        case Fetch(_, joined, _):
+            return 16 + len(joined) // ID_BYTES
         case GetPage(topic):
             return 16 + len(shelves.get(topic, _NOTHING)) // 16
+        case GetShortIds(topic, salt):
+            return 16 + _shortening(shelves.get(topic, _NOTHING), salt)
 
 
-def _salt_cost(shelf: Shelf, salt: bytes) -> int:
-    """Under a new salt every id is hashed anew."""
-    return len(shelf) // 16 if shelf.is_shortened(salt) else len(shelf) // 2
+def _shortening(shelf: Shelf, salt: bytes) -> int:
+    """Return what short forms under a salt cost: a hash an item, unless they are at hand."""
+    return len(shelf) // (16 if shelf.has_shortened(salt) else 2)
 
 
 def _differ(shelves: Mapping[str, Shelf], beat: Beat) -> Differ:

@@ -145,8 +145,8 @@ class Shelf:
             del self._unshortened[first:]
         return not self._unshortened
 
-    def is_shortened(self, salt: bytes) -> bool:
-        """Say whether `short_ids` is ready."""
+    def has_shortened(self, salt: bytes) -> bool:
+        """Say whether the short forms under a salt are at hand."""
         return self._salt == salt and not self._unshortened
 
     def refused(self, salt: bytes) -> set[bytes]:

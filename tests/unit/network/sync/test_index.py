@@ -78,15 +78,15 @@ def test_short_ids_are_prepared_a_few_at_a_time_and_follow_what_comes_and_goes()
     for payload in payloads[:50]:
         shelf.add(payload)
     assert not shelf.shorten(salt, 20)
-    assert not shelf.is_shortened(salt)
+    assert not shelf.has_shortened(salt)
     for payload in payloads[50:]:  # thirty of the first expire soonest and go
         shelf.add(payload)
     while not shelf.shorten(salt, 20):
-        assert not shelf.is_shortened(salt)
-    assert shelf.is_shortened(salt)
+        assert not shelf.has_shortened(salt)
+    assert shelf.has_shortened(salt)
     expected = {short_id(salt, key[1]): key[1] for key in shelf.index.keys}
     assert len(expected) == 60
     assert shelf.short_ids(salt) == expected
     assert set(shelf.short_ids(other).values()) == set(expected.values())
-    assert shelf.is_shortened(other)
+    assert shelf.has_shortened(other)
     assert shelf.short_ids(salt) == expected
