@@ -40,7 +40,7 @@ class Growth:
             for node in net.nodes
             if payload in node.delivered
         )
-        self.delivered = len(late) / (messages * (nodes - 1))
+        self.delivered = len(late) / (messages * nodes)
         self.p99_ms = late[len(late) * 99 // 100] * 1e3
 
 
