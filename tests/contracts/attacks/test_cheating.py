@@ -208,3 +208,16 @@ def test_a_version_of_all_ones_is_final_and_needs_every_signature(scene: Scene) 
 
     for call in (channel.closing(last), channel.challenge(last)):
         assert channel.refusal(call) == "adjudicator: wrong signer"
+
+
+@pytest.mark.parametrize("brought", [0, 4, 6])
+def test_a_top_up_in_coins_counts_what_it_brings_and_nothing_else(scene: Scene, brought: int) -> None:
+    rich = scene.opened("carol", "dave", assets=(NATIVE,), amounts=(1000, 1000))
+    channel = scene.opened(assets=(NATIVE,), amounts=(100, 100))
+    call = channel.invocation(channel.top_up(1, 5))
+
+    short = msgspec.structs.replace(call, value=Amount(brought))
+
+    assert scene.evm.refusal(short) == "adjudicator: insufficient balance"
+    scene.evm.send(call)
+    assert scene.evm.coins(scene.adjudicator) == sum(rich.amounts) + sum(channel.amounts) + 5
