@@ -8,7 +8,7 @@ import msgspec
 from thalweg.chain import abi, wire
 from thalweg.chain.artefacts import ADJUDICATOR, PRICER, QUORUM_ORACLE, RESOLVER, SUBCHANNELS, TEST_TOKEN, entries
 from thalweg.chain.calls import deployment
-from thalweg.chain.rpc import Rpc
+from thalweg.chain.rpc import Refused, Rpc
 from thalweg.chain.wallet import Wallet
 from thalweg.errors import Reason, UserFault
 from thalweg.units import Address
@@ -42,18 +42,13 @@ async def deploy_contracts(wallet: Wallet) -> Contracts:
     return Contracts(chain_id, block, adjudicator, resolver, subchannels)
 
 
-async def resolver_of(rpc: Rpc, adjudicator: Address) -> Address:
-    """Return the contract that resolves an adjudicator's claims.
-
-    Raises:
-        UserFault: WRONG_CONTRACT, where there is another contract.
-        Refused: where it does not answer such questions.
-    """
+async def resolver_of(rpc: Rpc, adjudicator: Address) -> Address | None:
+    """Return the contract that resolves an adjudicator's claims; None where it names none."""
     entry = entries(ADJUDICATOR)["RESOLVER"]
     try:
         (found,) = abi.decode(entry.outputs, await wire.read(rpc, adjudicator, entry.selector))
-    except abi.Unreadable as error:
-        raise UserFault(Reason.WRONG_CONTRACT, f"{wire.hexed(adjudicator)} is no adjudicator: {error}") from error
+    except (abi.Unreadable, Refused):
+        return None
     return Address(bytes.fromhex(found[2:]))
 
 
