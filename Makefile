@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel bench-net bench-pricing bench-forecast gas mutants picture artefacts lock anvil fuzz interop interop-js clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*[#][#] .*/\1/p' Makefile)
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -62,7 +62,10 @@ bench-forecast: $(VENV)/.dev ## Volatility forecasts, walked forward (ARGS="pric
 gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/contracts/gas.snapshot
 	$(BIN)/python -m bench.gas
 
-mutants: $(VENV)/.dev ## Mutation testing of the contracts, for hours (ARGS="--sample 60")
+siege: $(VENV)/.dev ## 100,000 hostile calls on contract and reference model side by side (for the night; ARGS="--calls 9000")
+	$(BIN)/python -m tests.contracts.siege $(ARGS)
+
+mutants: $(VENV)/.dev ## Mutation testing of the contracts, for an hour or two (ARGS="--sample 20", "--minutes 30")
 	$(BIN)/python -m tests.contracts.mutants $(ARGS)
 
 picture: $(VENV)/.run ## Draw the README's picture of the demonstration

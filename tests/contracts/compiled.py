@@ -1,5 +1,6 @@
 """The contracts that only tests need, compiled when they are first asked for."""
 
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ def creation_code(name: str) -> bytes:
 def compile_code(path: Path, sources: Path = SOURCES) -> bytes:
     """Return a contract's creation code, its modules from `sources`."""
     bundle = FilesystemInputBundle([sources, path.parent])
-    with bundle.search_path(path.parent), bundle.search_path(sources):
+    with bundle.search_path(path.parent), bundle.search_path(sources), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a payee that destroys itself does what is deprecated
         output = compile_from_file_input(bundle.load_file(path.name), input_bundle=bundle, output_formats=["bytecode"])
     return bytes.fromhex(output["bytecode"].removeprefix("0x"))
 

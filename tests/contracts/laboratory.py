@@ -23,6 +23,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 from tests.contracts import compiled, evm
+from tests.contracts.interpreter import EXECUTED
 from tests.contracts.mutations import Mutant
 from vyper.compiler.input_bundle import FilesystemInputBundle
 from vyper.compiler.phases import CompilerData
@@ -195,12 +196,12 @@ class Laboratory:
         vars(evm)["Evm"].create = noted
         found = {}
         for item, following in _pairs(items):
-            evm.EXECUTED.clear()
+            EXECUTED.clear()
             started = time.monotonic()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
                 return None
-            ran = {names.get(code, "") for code in evm.EXECUTED} - {""}
+            ran = {names.get(code, "") for code in EXECUTED} - {""}
             found[item.nodeid] = (time.monotonic() - started, sorted(ran))
         return found
 

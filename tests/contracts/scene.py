@@ -10,7 +10,7 @@ import msgspec
 from eth_abi import abi as codec
 from tests.contracts.evm import Account, Evm, Receipt, account
 
-from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, TEST_TOKEN, entries
+from thalweg.chain.artefacts import ADJUDICATOR, PRICER, QUORUM_ORACLE, RESOLVER, SUBCHANNELS, TEST_TOKEN, entries
 from thalweg.chain.calls import Invocation, encode, fold
 from thalweg.channel.claims import Claim
 from thalweg.channel.hashes import (
@@ -87,14 +87,21 @@ class State(msgspec.Struct, frozen=True):
 class Scene:
     """One chain with everything deployed on it."""
 
-    def __init__(self) -> None:
-        self.evm = Evm()
-        self.resolver = self.evm.deploy(RESOLVER)
+    def __init__(self, evm: Evm | None = None) -> None:
+        self.evm = evm or Evm()
+        self.pricer = self.evm.deploy(PRICER)
+        self.resolver = self.evm.deploy(RESOLVER, self.pricer)
         self.adjudicator = self.evm.deploy(ADJUDICATOR, self.resolver)
+        self.subchannels = self.evm.deploy(SUBCHANNELS, self.adjudicator, self.resolver)
         self.token = self.evm.deploy(TEST_TOKEN)
         self.oracle = self.evm.deploy(QUORUM_ORACLE, tuple(one.address for one in ORACLES), 3)
         self.separator = Domain(self.evm.chain_id, self.adjudicator).separator()
         self.nonce = 0
+
+    def call(self, contract: str, function: str, *arguments: Any) -> Invocation:
+        """Return a call of the adjudicator, the resolver or the oracle."""
+        homes = {ADJUDICATOR: self.adjudicator, RESOLVER: self.resolver, QUORUM_ORACLE: self.oracle}
+        return invocation(homes[contract], contract, function, *arguments)
 
     def give(self, who: Account, amount: int, token: Address | None = None) -> None:
         """Mint test tokens."""
@@ -246,7 +253,7 @@ class Channel:
 
     def invocation(self, call: Call) -> Invocation:
         """Return the transaction of a call."""
-        return encode(call, self.scene.adjudicator)
+        return encode(call, self.scene.adjudicator, self.scene.resolver)
 
     def do(self, call: Call, sender: Account | None = None) -> Receipt:
         """Send a call and fold its logs."""
@@ -258,6 +265,22 @@ class Channel:
             if log.address == self.scene.adjudicator:
                 self.view = fold(self.view, log)
         return receipt
+
+    def fold_own(self, receipt: Receipt) -> Receipt:
+        """Fold those of a transaction's logs that are about this channel."""
+        for log in receipt.logs:
+            if log.address == self.scene.adjudicator and log.topics[1:2] == (self.id,):
+                self.view = fold(self.view, log)
+        return receipt
+
+    def resumption(self, version: int, signatures: Sequence[tuple[bytes, bytes]]) -> Invocation:
+        """Return the call that calls a dispute off."""
+        terms = self.terms
+        members = (
+            terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
+            int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
+        )  # fmt: skip
+        return invocation(self.scene.adjudicator, ADJUDICATOR, "resume", members, version, signatures)
 
     def tampered(self, call: Call, function: str, **changes: Any) -> Invocation:
         """Return a call with arguments replaced by their position: `_3=...`."""
@@ -385,6 +408,12 @@ class Channel:
     def wallets(self) -> tuple[int, ...]:
         """Return what everybody's payout address has of the first asset."""
         return tuple(self.scene.balance(payout) for payout in self.terms.payouts)
+
+
+def invocation(to: Address, contract: str, function: str, *arguments: Any) -> Invocation:
+    """Return a call of one of our contracts."""
+    entry = entries(contract)[function]
+    return Invocation(to, entry.selector + codec.encode(entry.inputs, arguments))
 
 
 def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:

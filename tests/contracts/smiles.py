@@ -9,7 +9,7 @@ from thalweg.units import PRICE_MAX, SCALE, Price
 
 def flat(forward: int, total_variance: int) -> Smile:
     """Return a smile of one total variance, scaled by 1e8."""
-    parameters = Parameters(total_variance, 0, 0, 0, 1)
+    parameters = Parameters(total_variance, 0, 0, 0, SCALE)
     return Smile(Price(forward), WEIGHT_ONE, 0, parameters, parameters)
 
 
@@ -22,7 +22,7 @@ def parameters(draw: st.DrawFn) -> Parameters:
         b=draw(st.integers(0, (2 * SCALE * SCALE - 1) // (SCALE + abs(rho)))),
         rho=rho,
         m=draw(st.integers(-2 * SCALE, 2 * SCALE)),
-        sigma=draw(st.integers(1, 2 * SCALE)),
+        sigma=draw(st.integers(10**4, 2 * SCALE)),
     )
 
 

@@ -15,13 +15,8 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def _resume(channel: Channel, version: int, signatures: list[tuple[bytes, bytes]]) -> str:
-    terms = channel.terms
-    members = (
-        terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
-        int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
-    )  # fmt: skip
     try:
-        channel.fold(channel.evm.tell(channel.scene.adjudicator, ADJUDICATOR, "resume", members, version, signatures))
+        channel.fold(channel.evm.send(channel.resumption(version, signatures)))
     except Reverted as refused:
         return str(refused)
     return ""

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from tests.contracts.claims import option, position
 from tests.contracts.evm import account
+from tests.contracts.family import Kid, lending
 from tests.contracts.scene import USD, Channel, Scene
 
 from thalweg.channel.sheet import Holding
@@ -27,6 +28,7 @@ CEILINGS: Final = {
     "withdraw": 90_000,
     "topup": 60_000,
     "extra_party_close": 26_000,
+    "virtual_exit": 400_000,
 }
 
 
@@ -48,7 +50,20 @@ def measure(scene: Scene) -> dict[str, int]:
         **_dispute(scene),
         "position": _positions(scene, 1),
         "position_each": (_positions(scene, 5) - _positions(scene, 1)) // 4,
+        "virtual_exit": _virtual_exit(scene),
     }
+
+
+def _virtual_exit(scene: Scene) -> int:
+    """Everything one side of a virtual channel does to be paid: parent and child disputed, then settled."""
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 86_400)
+    parent = scene.opened("alice", "hal")
+    scene.give(account("hal"), USD)
+    state = lending(parent, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
+    newest = kid.state(9, (45 * USD, 5 * USD))
+    gas = parent.do(parent.challenge(state)).gas_used + kid.do(kid.challenge(newest, parent, state)).gas_used
+    kid.wait()
+    return gas + kid.do(kid.settlement(newest)).gas_used + parent.do(parent.settlement(state)).gas_used
 
 
 def _open_by_permit(scene: Scene) -> int:

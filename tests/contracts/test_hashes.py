@@ -52,8 +52,8 @@ TYPES: dict[str, str] = {
     "Position": "uint64 id,uint8 long,uint8 short,uint64 quantity,Instrument instrument,int256 premium,"
     "Condition condition",
     "HashLock": "uint64 id,uint8 payer,uint8 payee,uint8 asset,uint256 amount,Condition condition",
-    "Subchannel": "uint64 id,bytes32 child,uint8[] seats,uint256[] allocations,bytes32 opening,uint64 until,"
-    "Condition condition",
+    "Subchannel": "uint64 id,address judge,bytes32 child,uint8[] seats,uint256[] allocations,bytes32 opening,"
+    "uint64 until,Condition condition",
     "Settlement": "bytes32 feed,uint64 time,uint256 price,bool isVoid",
     "Slice": "uint64 expiry,uint256 forward,int256 a,uint256 b,int256 rho,int256 m,uint256 sigma",
     "Mark": "bytes32 feed,uint64 time,uint256 price,bool isVoid,Slice[] slices",
@@ -184,10 +184,10 @@ def test_hash_lock_and_subchannel() -> None:
     message = {"id": 4, "payer": 1, "payee": 0, "asset": 2, "amount": 77, "condition": _CONDITION_JSON}
     assert hashes.claim_hash(lock(4, 77, CONDITION, 1, 0, 2)) == _wallet("HashLock", message)[0]
     child = Subchannel(
-        ClaimId(4), ChannelId(WORD), (Seat(0), Seat(255)), (Amount(5), Amount(6)), WORD, UnixSeconds(9), CONDITION
+        ClaimId(4), TWO, ChannelId(WORD), (Seat(0), Seat(255)), (Amount(5), Amount(6)), WORD, UnixSeconds(9), CONDITION
     )
     message = {
-        "id": 4, "child": WORD, "seats": [0, 255], "allocations": [5, 6], "opening": WORD, "until": 9,
+        "id": 4, "judge": TWO, "child": WORD, "seats": [0, 255], "allocations": [5, 6], "opening": WORD, "until": 9,
         "condition": _CONDITION_JSON,
     }  # fmt: skip
     assert hashes.claim_hash(child) == _wallet("Subchannel", message)[0]

@@ -9,19 +9,15 @@ from tests.contracts.model import settled
 from tests.contracts.scene import FEED, USD, Channel, Scene, State
 
 from thalweg.chain.artefacts import ADJUDICATOR, RESOLVER
-from thalweg.channel.claims import Claim, Condition, Subchannel
+from thalweg.channel.claims import Claim, Condition
 from thalweg.channel.sheet import Holding
 from thalweg.instruments.terms import Instrument, Payoff, knot
 from thalweg.units import (
     SCALE,
-    ZERO_HASH,
     Address,
     Amount,
-    ChannelId,
-    ClaimId,
     Hash,
     Price,
-    Seat,
     UnixSeconds,
 )
 
@@ -310,16 +306,6 @@ def test_what_does_not_exist_moves_nothing_and_locks_nothing(scene: Scene, payof
     channel.do(channel.settlement(state))
 
     assert channel.wallets() == (100 * USD, 100 * USD)
-
-
-def test_a_subchannel_is_refused_by_name(scene: Scene) -> None:
-    channel = scene.opened()
-    child = Subchannel(
-        ClaimId(1), ChannelId(b"\1" * 32), (Seat(0), Seat(1)), (Amount(5), Amount(5)), ZERO_HASH, UnixSeconds(9)
-    )
-    state = _disputed(channel, (child,))
-
-    assert channel.refusal(channel.settlement(state)) == "claim: unsupported"
 
 
 def test_seats_that_do_not_exist_move_nothing_and_lock_nothing(scene: Scene) -> None:

@@ -40,6 +40,7 @@ DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "protocol.md"
 ALICE, BOB = (coincurve.PrivateKey(keccak(name)) for name in (b"alice", b"bob"))
 A, B = (address_of(key.public_key) for key in (ALICE, BOB))
 ADJUDICATOR, TOKEN, ORACLE = (Address(bytes((number,)) * 20) for number in (0xAD, 0x70, 0x0C))
+JUDGE: Final = Address(b"\x5c" * 20)
 FEED: Final = Hash(b"BTC-USD".ljust(32, b"\0"))
 SECRET: Final = keccak(b"shared secret")
 EXPIRY: Final = UnixSeconds(1_783_238_400)  # 2026-07-05 08:00 UTC
@@ -108,7 +109,9 @@ def _claims() -> tuple[Position, HashLock, Subchannel]:
     return (
         Position(ClaimId(1), Seat(1), Seat(0), Quantity(10_000_000), call),
         HashLock(ClaimId(2), Seat(0), Seat(1), AssetIndex(0), Amount(5_000_000), condition),
-        Subchannel(ClaimId(3), ChannelId(child), (Seat(0), Seat(255)), lent, Hash(keccak(b"opening")), EXPIRY),
+        Subchannel(
+            ClaimId(3), ADJUDICATOR, ChannelId(child), (Seat(0), Seat(255)), lent, Hash(keccak(b"opening")), EXPIRY
+        ),
     )
 
 

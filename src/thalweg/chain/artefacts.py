@@ -13,9 +13,11 @@ from thalweg.crypto import keccak
 
 ADJUDICATOR: Final = "Adjudicator"
 RESOLVER: Final = "Resolver"
+PRICER: Final = "Pricer"
+SUBCHANNELS: Final = "Subchannels"
 QUORUM_ORACLE: Final = "QuorumOracle"
 TEST_TOKEN: Final = "TestToken"  # noqa: S105 - a contract's name
-NAMES: Final = (ADJUDICATOR, RESOLVER, QUORUM_ORACLE, TEST_TOKEN)
+NAMES: Final = (ADJUDICATOR, RESOLVER, PRICER, SUBCHANNELS, QUORUM_ORACLE, TEST_TOKEN)
 
 
 class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

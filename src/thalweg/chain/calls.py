@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from thalweg.chain import abi as codec
-from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries, load
+from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, entries, load
 from thalweg.channel.claims import CLAIMS_MAX, Claim, HashLock, Position, Subchannel
 from thalweg.channel.hashes import NO_CLAIMS, balances_hash, leaf, leaf_salt, merkle_range, merkle_root
 from thalweg.channel.onchain import (
@@ -48,7 +48,7 @@ from thalweg.units import (
 CELLS_MIN: Final = PARTICIPANTS_MIN
 CELLS_MAX: Final = PARTICIPANTS_MAX * ASSETS_MAX
 TIME_MAX: Final = UnixSeconds(2**40)  # far beyond any expiry: no honest chain gets near it
-CLAIMS_A_CALL: Final = 16  # `resolve` takes no more at once; what a call leaves, the next one walks
+CLAIMS_A_CALL: Final = 8  # `resolve` takes no more at once; what a call leaves, the next one walks
 NO_SALT: Final = ZERO_HASH  # of version 0's balances, which nobody signs
 _KIND_POSITION, _KIND_HASH_LOCK, _KIND_SUBCHANNEL = 0, 1, 2
 _PULL_ALLOWANCE, _PULL_PERMIT = 0, 1
@@ -70,21 +70,28 @@ class Log(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def encode(call: Call, adjudicator: Address) -> Invocation:
-    """Return the transaction that makes `call`; reports go to their oracle, all else to the adjudicator.
+def encode(call: Call, adjudicator: Address, resolver: Address | None = None) -> Invocation:
+    """Return the transaction that makes `call`.
+
+    Reports go to their oracle, settlements of states with claims to the adjudicator's resolver, all else to the
+    adjudicator.
 
     Raises:
         Unencodable: something in it, which a peer may have sent, is not what the contract takes.
     """
     try:
-        return _invocation(call, adjudicator)
+        return _invocation(call, adjudicator, resolver)
     except (IndexError, OverflowError, TypeError, ValueError) as error:
         raise codec.Unencodable(f"{type(call).__name__} cannot be encoded: {error}") from error
 
 
-def _invocation(call: Call, adjudicator: Address) -> Invocation:
+def _invocation(call: Call, adjudicator: Address, resolver: Address | None) -> Invocation:
     if isinstance(call, RegisterReport):
         return Invocation(call.oracle, _data(QUORUM_ORACLE, "register", *_report(call)))
+    if isinstance(call, SettleClaims) and call.claims:
+        if resolver is None:
+            raise ValueError("the adjudicator's resolver is not known yet")
+        return Invocation(resolver, _data(RESOLVER, "resolve", adjudicator, *_run(call)))
     function, arguments = _arguments(call)
     return Invocation(adjudicator, _data(ADJUDICATOR, function, *arguments), _value(call))
 
@@ -92,8 +99,8 @@ def _invocation(call: Call, adjudicator: Address) -> Invocation:
 def deployment(name: str, *arguments: Any) -> bytes:
     """Return the data of the transaction that creates a contract (`artefacts.NAMES`).
 
-    Arguments: the resolver's address for ADJUDICATOR; the signers' addresses and the threshold for QUORUM_ORACLE; none
-    for RESOLVER and TEST_TOKEN.
+    Arguments: the resolver's address for ADJUDICATOR, the pricer's for RESOLVER, the adjudicator's and the resolver's
+    for SUBCHANNELS; the signers' addresses and the threshold for QUORUM_ORACLE; none for PRICER and TEST_TOKEN.
     """
     constructor = entries(name).get("constructor")
     return load(name).creation_code() + (codec.encode(constructor.inputs, arguments) if constructor else b"")
@@ -185,8 +192,8 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
     match call:
         case OpenChannel():
             return "open", (
-                _terms(call.terms), call.amounts, call.payers, call.deadline,
-                _signatures(call.signatures), _permits(call.pulls),
+                terms_of(call.terms), call.amounts, call.payers, call.deadline,
+                signatures_of(call.signatures), _permits(call.pulls),
             )  # fmt: skip
         case TopUp():
             return "deposit", (
@@ -194,35 +201,45 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
                 call.deadline, _signature(call.signature), _permit(call.pull),
             )  # fmt: skip
         case PayWithdrawal():
-            state, signatures = call.shown.state, _signatures(call.shown.signatures)
+            state, signatures = call.shown.state, signatures_of(call.shown.signatures)
             return "withdraw", (*_channel(call), state.version, *_balances(call), state.claims_root, signatures)
         case CloseChannel():
-            return "close", (*_channel(call), *_balances(call), _signatures(call.shown.signatures))
+            return "close", (*_channel(call), *_balances(call), signatures_of(call.shown.signatures))
         case ChallengeState():
             return "challenge", (
-                _terms(call.terms), *_shown(call), call.challenger, call.valid_until, _signature(call.signature),
+                terms_of(call.terms), *_shown(call), call.challenger, call.valid_until, _signature(call.signature),
             )  # fmt: skip
         case RespondState():
-            return "respond", (_terms(call.terms), *_shown(call))
+            return "respond", (terms_of(call.terms), *_shown(call))
         case SettleClaims():
-            return _settlement(call)
+            return "settle", _disputed(call)
         case _:
             raise InvariantBroken(f"{type(call).__name__} is not a call of the adjudicator")
 
 
-def _settlement(call: SettleClaims) -> tuple[str, tuple[Any, ...]]:
-    """A state without claims is settled at once; else the next claims are resolved (none: only what is free leaves)."""
-    payees = (call.terms.payouts, call.terms.assets, _rules(call.terms))
-    head = (call.state.channel_id, payees, _totals(call), *_balances(call))
-    if not call.claims:
-        return "settle", head
-    progress, upto = call.progress, min(call.upto, call.progress.cursor + CLAIMS_A_CALL)
-    leaves = tuple(leaf(claim, call.secret) for claim in call.claims)
-    tree = (len(leaves), call.mark_time, merkle_root(leaves))
+def _disputed(call: SettleClaims) -> tuple[Any, ...]:
+    payees = (call.terms.payouts, call.terms.assets, rules_of(call.terms))
+    return call.state.channel_id, payees, _totals(call), *_balances(call)
+
+
+def _run(call: SettleClaims) -> tuple[Any, ...]:
+    return *_disputed(call), *run_of(call.claims, call.secret, call.mark_time, call.progress, call.upto)
+
+
+def run_of(
+    claims: tuple[Claim, ...], secret: bytes, mark_time: UnixSeconds, progress: Progress, upto: int
+) -> tuple[Any, ...]:
+    """Return (tree, progress, proof, run) as `resolve` takes them: the next claims, as far as one call takes them.
+
+    None of them: only what is free leaves.
+    """
+    stop = min(upto, progress.cursor + CLAIMS_A_CALL)
+    leaves = tuple(leaf(claim, secret) for claim in claims)
+    tree = (len(leaves), mark_time, merkle_root(leaves))
     walked = (progress.cursor, list(zip(progress.deltas, progress.escrow, strict=True)))
-    proof = merkle_range(leaves, progress.cursor, upto) if progress.cursor < upto else ()
-    run = [claim_words(claim, leaf_salt(call.secret, claim.id)) for claim in call.claims[progress.cursor : upto]]
-    return "resolve", (*head, tree, walked, proof, run)
+    proof = merkle_range(leaves, progress.cursor, stop) if progress.cursor < stop else ()
+    run = [claim_words(claim, leaf_salt(secret, claim.id)) for claim in claims[progress.cursor : stop]]
+    return tree, walked, proof, run
 
 
 def _value(call: Call) -> Amount:
@@ -236,55 +253,58 @@ def _value(call: Call) -> Amount:
             return Amount(0)
 
 
-def _terms(terms: Terms) -> tuple[Any, ...]:
+def terms_of(terms: Terms) -> tuple[Any, ...]:
+    """Return terms as the contracts take them."""
     return (
         terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
         int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
     )  # fmt: skip
 
 
-def _rules(terms: Terms) -> int:
+def rules_of(terms: Terms) -> int:
+    """Return what a settlement needs of the terms besides whom it pays, in one word."""
     return terms.settlement | int(terms.close_out) << 8 | terms.exit_spread << 16
 
 
 def _channel(call: TopUp | PayWithdrawal | CloseChannel) -> tuple[Any, ...]:
-    return _terms(call.terms), _totals(call)
+    return terms_of(call.terms), _totals(call)
 
 
 def _totals(call: TopUp | PayWithdrawal | CloseChannel | SettleClaims) -> list[int]:
-    return [_pair(*total) for total in zip(call.deposited, call.withdrawn, strict=True)]
+    return [pack(*total) for total in zip(call.deposited, call.withdrawn, strict=True)]
 
 
 def _balances(call: PayWithdrawal | CloseChannel | SettleClaims) -> tuple[Any, ...]:
     holdings = [
-        (_pair(holding.balance, holding.free), _pair(holding.deposited, holding.withdrawn)) for holding in call.holdings
+        (pack(holding.balance, holding.free), pack(holding.deposited, holding.withdrawn)) for holding in call.holdings
     ]
     is_implicit = isinstance(call, SettleClaims) and not call.state.version
     return holdings, NO_SALT if is_implicit else call.salt
 
 
-def _pair(high: int, low: int) -> int:
-    """Two amounts share a word: they are below 2^128."""
+def pack(high: int, low: int) -> int:
+    """Return two amounts in one word: they are below 2^128."""
     return high << 128 | low
 
 
 def _shown(call: ChallengeState | RespondState) -> tuple[Any, ...]:
     state = call.shown.state
     if state.version:
-        return state.version, state.balances_hash, state.claims_root, _signatures(call.shown.signatures)
+        return state.version, state.balances_hash, state.claims_root, signatures_of(call.shown.signatures)
     cells = len(call.terms.participants) * len(call.terms.assets)
     return 0, balances_hash((Holding(),) * cells, NO_SALT), NO_CLAIMS, []
 
 
 def _report(call: RegisterReport) -> tuple[Any, ...]:
-    return call.feed, call.time, call.price, call.is_void, call.signers, _signatures(call.signatures)
+    return call.feed, call.time, call.price, call.is_void, call.signers, signatures_of(call.signatures)
 
 
 def _signature(signature: Signature) -> tuple[bytes, bytes]:
     return signature[:32], signature[32:]
 
 
-def _signatures(signatures: tuple[Signature, ...]) -> list[tuple[bytes, bytes]]:
+def signatures_of(signatures: tuple[Signature, ...]) -> list[tuple[bytes, bytes]]:
+    """Return signatures as the contracts take them."""
     return [_signature(signature) for signature in signatures]
 
 
@@ -318,7 +338,7 @@ def claim_words(claim: Claim, salt: Hash) -> bytes:
             ))  # fmt: skip
         case Subchannel():
             return words((
-                _KIND_SUBCHANNEL, claim.id, claim.child, claim.opening, claim.until, deadline, salt,
+                _KIND_SUBCHANNEL, claim.id, claim.judge, claim.child, claim.opening, claim.until, deadline, salt,
                 len(claim.seats), *claim.seats, len(claim.allocations), *claim.allocations, *hashes,
             ))  # fmt: skip
 

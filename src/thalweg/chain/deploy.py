@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from thalweg.chain import wire
-from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, TEST_TOKEN
+from thalweg.chain import abi, wire
+from thalweg.chain.artefacts import ADJUDICATOR, PRICER, QUORUM_ORACLE, RESOLVER, SUBCHANNELS, TEST_TOKEN, entries
 from thalweg.chain.calls import deployment
+from thalweg.chain.rpc import Rpc
 from thalweg.chain.wallet import Wallet
 from thalweg.errors import Reason, UserFault
 from thalweg.units import Address
@@ -22,10 +23,11 @@ class Contracts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     block: int
     adjudicator: Address
     resolver: Address
+    subchannels: Address
 
 
 async def deploy_contracts(wallet: Wallet) -> Contracts:
-    """Deploy the adjudicator and its resolver.
+    """Deploy the adjudicator, its resolver with the pricer, and the judge of child channels.
 
     Raises:
         UserFault: the wallet cannot pay for it.
@@ -33,9 +35,26 @@ async def deploy_contracts(wallet: Wallet) -> Contracts:
     """
     chain_id = await wire.chain_id(wallet.rpc)
     block = (await wire.head(wallet.rpc)).number
-    resolver = await wallet.create(deployment(RESOLVER))
+    pricer = await wallet.create(deployment(PRICER))
+    resolver = await wallet.create(deployment(RESOLVER, pricer))
     adjudicator = await wallet.create(deployment(ADJUDICATOR, resolver))
-    return Contracts(chain_id, block, adjudicator, resolver)
+    subchannels = await wallet.create(deployment(SUBCHANNELS, adjudicator, resolver))
+    return Contracts(chain_id, block, adjudicator, resolver, subchannels)
+
+
+async def resolver_of(rpc: Rpc, adjudicator: Address) -> Address:
+    """Return the contract that resolves an adjudicator's claims.
+
+    Raises:
+        UserFault: WRONG_CONTRACT, where there is another contract.
+        Refused: where it does not answer such questions.
+    """
+    entry = entries(ADJUDICATOR)["RESOLVER"]
+    try:
+        (found,) = abi.decode(entry.outputs, await wire.read(rpc, adjudicator, entry.selector))
+    except abi.Unreadable as error:
+        raise UserFault(Reason.WRONG_CONTRACT, f"{wire.hexed(adjudicator)} is no adjudicator: {error}") from error
+    return Address(bytes.fromhex(found[2:]))
 
 
 async def deploy_oracle(wallet: Wallet, signers: Sequence[Address], threshold: int) -> Address:

@@ -16,6 +16,7 @@ import coincurve
 from thalweg.chain import wire
 from thalweg.chain.abi import Unencodable
 from thalweg.chain.calls import Invocation, encode
+from thalweg.chain.deploy import resolver_of
 from thalweg.chain.ledger import Views
 from thalweg.chain.outbox import Outbox
 from thalweg.chain.profile import ChainProfile
@@ -60,7 +61,7 @@ class EvmChain:
         self._outbox = Outbox(self.rpc, coincurve.PrivateKey(wallet), profile, self._settled, self._loop.time)
         self._watched: dict[ChannelId, Views | None] = {}
         self._ready = False  # the ledger is at the head: its views may be told
-        self._contract_seen = False
+        self._resolver: Address | None = None  # the adjudicator's own: told once the contract was seen
         self._submitted = asyncio.Event()
         self._troubles: dict[str, ThalwegError] = {}
 
@@ -94,7 +95,7 @@ class EvmChain:
         A call that cannot be encoded fails as if the contract had refused it.
         """
         try:
-            invocation = encode(call, self.profile.adjudicator)
+            invocation = encode(call, self.profile.adjudicator, self._resolver)
         except Unencodable as error:
             self._loop.call_soon(self._on_event, CallSettled(tag, error=str(error)))
             return
@@ -138,13 +139,14 @@ class EvmChain:
                     Reason.WRONG_CHAIN,
                     f"{self.rpc.url} is chain {found}, not {self.profile.chain_id}; give the RPC of the right chain",
                 )
-            if not self._contract_seen and not await wire.has_code(self.rpc, self.profile.adjudicator):
+            if self._resolver is None and not await wire.has_code(self.rpc, self.profile.adjudicator):
                 raise UserFault(
                     Reason.WRONG_CONTRACT,
                     f"chain {found} has no contract at {wire.hexed(self.profile.adjudicator)}; "
                     "give the adjudicator's address on this chain, or deploy it",
                 )
-            self._contract_seen = True
+            if self._resolver is None:
+                self._resolver = await resolver_of(self.rpc, self.profile.adjudicator)
         except Refused as refusal:
             raise Unavailable(Reason.UNREACHABLE, f"{self.rpc.url} refused: {refusal.message}") from refusal
 

@@ -14,6 +14,7 @@ from thalweg.units import (
     Amount,
     ClaimId,
     UnixSeconds,
+    WireAddress,
     WireAsset,
     WireChannelId,
     WireHash,
@@ -63,13 +64,14 @@ class Position(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
 
 
 class Subchannel(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """Collateral lent to a child channel, judged by the same contract.
+    """Collateral lent to a child channel, whose outcome `judge`, a contract, fixes once for all its parents.
 
     `seats[i]` is the child's seat that participant i of this channel plays (or 255: none). `allocations`, participant
-    by participant and asset by asset, is what each lent. `opening` is the child's opening balances hash.
+    by participant and asset by asset, is what each lent. `opening` and `until` are what the child's nonce binds.
     """
 
     id: ClaimId
+    judge: WireAddress
     child: WireChannelId
     seats: Annotated[tuple[WireSeat, ...], msgspec.Meta(max_length=PARTICIPANTS_MAX)]
     allocations: Annotated[tuple[Amount, ...], msgspec.Meta(max_length=CELLS_MAX)]

@@ -29,6 +29,7 @@ TERMS_TYPE: Final = type_hash(
     "uint8 closeOut,uint64 exitSpread,address oracle,bytes32 riskParamsHash,uint256 nonce)"
 )
 _LOW_HALF: Final = 2**128 - 1
+_OPENING_MASK: Final = 2**192 - 1
 OPEN_TYPE: Final = type_hash("Open(bytes32 channelId,uint256[] amounts,address[] payers,uint64 deadline)")
 STATE_TYPE: Final = type_hash("ChannelState(bytes32 channelId,uint40 version,bytes32 balancesHash,bytes32 claimsRoot)")
 CHALLENGE_TYPE: Final = type_hash("Challenge(bytes32 channelId,uint40 version,uint64 validUntil)")
@@ -48,8 +49,8 @@ HASH_LOCK_TYPE: Final = type_hash(
     "HashLock(uint64 id,uint8 payer,uint8 payee,uint8 asset,uint256 amount,Condition condition)" + _CONDITION
 )
 SUBCHANNEL_TYPE: Final = type_hash(
-    "Subchannel(uint64 id,bytes32 child,uint8[] seats,uint256[] allocations,bytes32 opening,uint64 until,"
-    "Condition condition)" + _CONDITION
+    "Subchannel(uint64 id,address judge,bytes32 child,uint8[] seats,uint256[] allocations,bytes32 opening,"
+    "uint64 until,Condition condition)" + _CONDITION
 )
 
 LEAVES_KEPT: Final = 16_384
@@ -93,6 +94,16 @@ def opening_nonce(number: int, payers: tuple[Address, ...]) -> int:
     Terms thus say who pays, and whoever sees an opening on its way cannot use its id up with one of his own.
     """
     return number << 128 | int.from_bytes(array_hash(payers)) & _LOW_HALF
+
+
+def child_opening(amounts: tuple[Amount, ...], salt: Hash) -> Hash:
+    """Return the hash of what a child channel begins with; the salt keeps it from everybody but its parties."""
+    return keccak(words((64, salt, len(amounts), *amounts)))
+
+
+def child_nonce(opening: Hash, until: UnixSeconds) -> int:
+    """Return a child's nonce of terms: `until` in the high 64 bits, the opening's hash in the others."""
+    return until << 192 | int.from_bytes(opening) & _OPENING_MASK
 
 
 def state_digest(separator: bytes, state: ChannelState) -> Hash:
@@ -186,7 +197,7 @@ def claim_hash(claim: Claim) -> Hash:
             seats, lent = array_hash(claim.seats), array_hash(claim.allocations)
             condition = condition_hash(claim.condition)
             members = (
-                SUBCHANNEL_TYPE, claim.id, claim.child, seats, lent, claim.opening, claim.until, condition,
+                SUBCHANNEL_TYPE, claim.id, claim.judge, claim.child, seats, lent, claim.opening, claim.until, condition,
             )  # fmt: skip
     return keccak(words(members))
 

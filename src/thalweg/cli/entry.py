@@ -6,6 +6,7 @@ from thalweg.cli import channel_commands as channel
 from thalweg.cli import demo_command, store_commands
 from thalweg.cli import net_commands as net
 from thalweg.cli import node_commands as node
+from thalweg.cli import pricing_commands as pricing
 
 
 def application() -> typer.Typer:
@@ -41,6 +42,10 @@ def application() -> typer.Typer:
         ("trade", channel.trade), ("offers", channel.offers), ("take", channel.take), ("positions", channel.positions),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Trades")(deal)
+    for name, value in (
+        ("price", pricing.price), ("iv", pricing.iv), ("surface", pricing.surface), ("calibrate", pricing.calibrate),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Pricing")(value)
     for name, store in (
         ("backup", store_commands.backup), ("restore", store_commands.restore), ("version", store_commands.version),
     ):  # fmt: skip

@@ -19,9 +19,8 @@
 
 # -- imports -----------------------------------------------------------------------------------------------------------
 
-import IResolver
+import IJudge
 import cells
-import claims
 import eip712
 import ledger
 import messages
@@ -33,6 +32,8 @@ import tokens
 
 
 # -- module state ------------------------------------------------------------------------------------------------------
+
+implements: IJudge
 
 initializes: ledger
 initializes: payments
@@ -51,8 +52,8 @@ _TIME_MAX: constant(uint256) = (1 << 32) - 1
 
 # -- immutables --------------------------------------------------------------------------------------------------------
 
-# @dev What claims come to is its word; see Resolver.vy.
-RESOLVER: public(immutable(IResolver))
+# @dev What claims come to is its word alone; see Resolver.vy.
+RESOLVER: public(immutable(address))
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ event Progressed:
 # -- construction ------------------------------------------------------------------------------------------------------
 
 @deploy
-def __init__(resolver: IResolver):
+def __init__(resolver: address):
     """
     @param resolver What says what claims come to.
     """
@@ -424,50 +425,34 @@ def settle(
 
 
 @external
-def resolve(
+def apply(
     channel: bytes32,
     payees: messages.Payees,
     totals: DynArray[uint256, messages.CELLS_MAX],
-    holdings: DynArray[messages.Holding, messages.CELLS_MAX],
-    salt: bytes32,
-    tree: claims.Tree,
+    due: DynArray[uint256, messages.CELLS_MAX],
     progress: shares.Progress,
-    proof: DynArray[bytes32, claims.PROOF_MAX],
-    run: DynArray[Bytes[claims.CLAIM_BYTES], claims.RUN_MAX],
+    fingerprint: uint256,
+    next: uint256,
 ):
     """
-    @notice From the deadline on: resolve the next claims and pay what no claim can reach any more. With the last one
-            everybody is paid and the id is closed for ever.
+    @notice From the deadline on: pay what resolved claims have freed. Only the resolver says so; see Resolver.vy.
     @param channel The channel's id.
-    @param payees Its payouts and assets.
+    @param payees Its payouts, assets and rules.
     @param totals Its totals.
-    @param holdings The disputed state's holdings.
-    @param salt The salt of its balances.
-    @param tree Its claims.
+    @param due What every cell is paid.
     @param progress How far the settlement has walked.
-    @param proof The neighbours of the run in the tree.
-    @param run The claims from `progress.cursor` on, as words; none to pay only what is free.
+    @param fingerprint That of the dispute as it is.
+    @param next That of the dispute as it will be; zero where no claim is left, which closes the id for ever.
     """
+    refusals._unless_signed(msg.sender == RESOLVER)
     funding: uint256 = ledger._funded(channel, totals, ledger.DISPUTED)
-    payees_hash: bytes32 = messages._payees(payees)
-    balances_hash: bytes32 = messages._balances(holdings, salt)
-    claims_root: bytes32 = claims._claims_root(tree)
-    dispute: uint256 = ledger._ended(
-        channel, ledger._fingerprint(payees_hash, balances_hash, claims_root, ledger._walked(progress))
-    )
-    walked: shares.Progress = empty(shares.Progress)
-    due: DynArray[uint256, messages.CELLS_MAX] = []
-    walked, due = staticcall RESOLVER.resolve(
-        len(payees.assets), payees.rules, dispute, totals, holdings, tree, progress, proof, run
-    )
-    if walked.cursor == tree.count:
+    dispute: uint256 = ledger._ended(channel, fingerprint)
+    if next == 0:
         ledger._close(channel, True)
     else:
         ledger.funding[channel] = (funding & ~ledger.TOTALS_MASK) | ledger._totals_hash(ledger._sum(totals, due))
-        ledger.dispute[channel] = (dispute & ~ledger.FINGERPRINT_MASK) | ledger._fingerprint(
-            payees_hash, balances_hash, claims_root, ledger._walked(walked)
-        )
-        log Progressed(channel=channel, paid=due, progress=walked)
+        ledger.dispute[channel] = (dispute & ~ledger.FINGERPRINT_MASK) | next
+        log Progressed(channel=channel, paid=due, progress=progress)
     payments._pay_out(payees.payouts, payees.assets, due)
 
 

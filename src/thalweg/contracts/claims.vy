@@ -14,13 +14,15 @@
 
 POSITION: constant(uint256) = 0
 HASH_LOCK: constant(uint256) = 1
-RUN_MAX: constant(uint256) = 16  # claims a call
+SUBCHANNEL: constant(uint256) = 2
+RUN_MAX: constant(uint256) = 8  # claims a call
 COUNT_MAX: constant(uint256) = 256  # claims a state
 PROOF_MAX: constant(uint256) = 16  # two neighbours a row of a tree of COUNT_MAX leaves
 _ROWS_MAX: constant(uint256) = 8  # above the leaves
 HASHES_MAX: constant(uint256) = 8  # of one condition
 KNOTS_MAX: constant(uint256) = 16
-CLAIM_BYTES: constant(uint256) = 32 * 40  # a position with every knot and hash
+WORDS_MAX: constant(uint256) = 40  # a position with every knot and hash
+CLAIM_BYTES: constant(uint256) = 32 * WORDS_MAX
 
 _POSITION_TYPE: constant(bytes32) = keccak256(
     "Position(uint64 id,uint8 long,uint8 short,uint64 quantity,Instrument instrument,int256 premium,Condition condition)Condition(bytes32[] hashes,uint64 deadline)Instrument(uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,uint256[] knots)"
@@ -28,10 +30,15 @@ _POSITION_TYPE: constant(bytes32) = keccak256(
 _HASH_LOCK_TYPE: constant(bytes32) = keccak256(
     "HashLock(uint64 id,uint8 payer,uint8 payee,uint8 asset,uint256 amount,Condition condition)Condition(bytes32[] hashes,uint64 deadline)"
 )
+_SUBCHANNEL_TYPE: constant(bytes32) = keccak256(
+    "Subchannel(uint64 id,address judge,bytes32 child,uint8[] seats,uint256[] allocations,bytes32 opening,uint64 until,Condition condition)Condition(bytes32[] hashes,uint64 deadline)"
+)
 _INSTRUMENT_TYPE: constant(bytes32) = keccak256(
     "Instrument(uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,uint256[] knots)"
 )
 _CONDITION_TYPE: constant(bytes32) = keccak256("Condition(bytes32[] hashes,uint64 deadline)")
+
+_UNCONDITIONAL: constant(bytes32) = 0x89c68f85fad36f9fd81371d7c6741a4de5aa48c3a90764d4f7fd7c56281c1e85  # no hashes, deadline 0
 
 
 # -- structs -----------------------------------------------------------------------------------------------------------
@@ -74,33 +81,30 @@ def _hashes(claim: Bytes[CLAIM_BYTES], start: uint256) -> DynArray[bytes32, HASH
 @pure
 def _leaf(claim: Bytes[CLAIM_BYTES]) -> bytes32:
     """
-    @notice Return the Merkle leaf of a position or hash lock.
+    @notice Return the Merkle leaf of a claim.
     """
-    struct_hash: bytes32 = empty(bytes32)
-    salt: bytes32 = empty(bytes32)
-    if extract32(claim, 0, output_type=uint256) == POSITION:
-        struct_hash = self._position(claim)
-        salt = extract32(claim, 32 * 14)
-    else:
-        struct_hash = self._hash_lock(claim)
-        salt = extract32(claim, 32 * 7)
-    return keccak256(concat(b"\x00", struct_hash, salt))
-
-
-@internal
-@pure
-def _position(claim: Bytes[CLAIM_BYTES]) -> bytes32:
+    kind: uint256 = extract32(claim, 0, output_type=uint256)
+    if kind == HASH_LOCK:
+        return keccak256(concat(b"\x00", self._hash_lock(claim), slice(claim, 32 * 7, 32)))
+    if kind == SUBCHANNEL:
+        return keccak256(concat(b"\x00", self._subchannel(claim), slice(claim, 32 * 7, 32)))
+    assert kind == POSITION, "claim: unsupported"
     knots_size: uint256 = 32 * extract32(claim, 32 * 15, output_type=uint256)
     hashes_at: uint256 = 32 * 16 + knots_size
     instrument: bytes32 = keccak256(
         concat(_INSTRUMENT_TYPE, slice(claim, 32 * 5, 32 * 7), keccak256(slice(claim, 32 * 16, knots_size)))
     )
-    condition: bytes32 = keccak256(
-        concat(_CONDITION_TYPE, keccak256(slice(claim, hashes_at, len(claim) - hashes_at)), slice(claim, 32 * 13, 32))
-    )
-    return keccak256(
+    condition: bytes32 = _UNCONDITIONAL
+    if len(claim) != hashes_at or extract32(claim, 32 * 13) != empty(bytes32):
+        condition = keccak256(
+            concat(
+                _CONDITION_TYPE, keccak256(slice(claim, hashes_at, len(claim) - hashes_at)), slice(claim, 32 * 13, 32)
+            )
+        )
+    position: bytes32 = keccak256(
         concat(_POSITION_TYPE, slice(claim, 32, 32 * 4), instrument, slice(claim, 32 * 12, 32), condition)
     )
+    return keccak256(concat(b"\x00", position, slice(claim, 32 * 14, 32)))
 
 
 @internal
@@ -111,6 +115,28 @@ def _hash_lock(claim: Bytes[CLAIM_BYTES]) -> bytes32:
         concat(_CONDITION_TYPE, keccak256(slice(claim, hashes_at, len(claim) - hashes_at)), slice(claim, 32 * 6, 32))
     )
     return keccak256(concat(_HASH_LOCK_TYPE, slice(claim, 32, 32 * 5), condition))
+
+
+@internal
+@pure
+def _subchannel(claim: Bytes[CLAIM_BYTES]) -> bytes32:
+    seats_size: uint256 = 32 * extract32(claim, 32 * 8, output_type=uint256)
+    lent_at: uint256 = 32 * 10 + seats_size
+    lent_size: uint256 = 32 * extract32(claim, 32 * 9 + seats_size, output_type=uint256)
+    hashes_at: uint256 = lent_at + lent_size
+    condition: bytes32 = keccak256(
+        concat(_CONDITION_TYPE, keccak256(slice(claim, hashes_at, len(claim) - hashes_at)), slice(claim, 32 * 6, 32))
+    )
+    return keccak256(
+        concat(
+            _SUBCHANNEL_TYPE,
+            slice(claim, 32, 32 * 3),
+            keccak256(slice(claim, 32 * 9, seats_size)),
+            keccak256(slice(claim, lent_at, lent_size)),
+            slice(claim, 32 * 4, 32 * 2),
+            condition,
+        )
+    )
 
 
 @internal
@@ -157,8 +183,10 @@ def _proven_root(
 @pure
 def _claims_root(tree: Tree) -> bytes32:
     """
-    @notice Return what a state with claims is signed with.
+    @notice Return what a state is signed with: zero where it has no claims.
     """
+    if tree.count == 0:
+        return empty(bytes32)
     return keccak256(concat(b"\x02", convert(tree.count, bytes32), convert(tree.mark_time, bytes32), tree.root))
 
 

@@ -55,8 +55,8 @@ struct Terms:
     nonce: uint256
 
 
-# What a settlement needs of the terms: whom it pays, in what, and its rules: exit spread (64 bits, from bit 16) | close-out
-# (8) | index of the settlement asset (8). The dispute's fingerprint binds it.
+# What a settlement needs of the terms: whom it pays, in what, and its rules: a child's `until` (64 bits, from bit 80) | exit
+# spread (64) | close-out (8) | index of the settlement asset (8). The dispute's fingerprint binds it.
 struct Payees:
     payouts: DynArray[address, PARTICIPANTS_MAX]
     assets: DynArray[address, ASSETS_MAX]
@@ -166,6 +166,15 @@ def _close_out(rules: uint256) -> uint256:
 @pure
 def _exit_spread(rules: uint256) -> uint256:
     return (rules >> 16) & convert(max_value(uint64), uint256)
+
+
+@internal
+@pure
+def _until(rules: uint256) -> uint256:
+    """
+    @notice Return when a child channel ends at the latest; zero for a channel that is nobody's child.
+    """
+    return (rules >> 80) & convert(max_value(uint64), uint256)
 
 
 @internal

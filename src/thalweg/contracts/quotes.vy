@@ -133,9 +133,6 @@ def _price(oracle: address, question: Bytes[68]) -> (bool, bool, uint256):
 @internal
 @view
 def _smile(oracle: address, feed: bytes32, time: uint256, expiry: uint256) -> (bool, bool, svi.Smile):
-    """
-    @dev A smile that is not sound is none, whatever the oracle says: pricing must not overflow.
-    """
     success: bool = False
     answer: Bytes[480] = b""
     self._check_gas()
@@ -157,8 +154,7 @@ def _smile(oracle: address, feed: bytes32, time: uint256, expiry: uint256) -> (b
         left=self._parameters(answer, 160),
         right=self._parameters(answer, 320),
     )
-    is_usable: bool = is_void or svi._is_usable(smile)
-    return (extract32(answer, 0, output_type=uint256) != 0 and is_usable, is_void, smile)
+    return (extract32(answer, 0, output_type=uint256) != 0, is_void, smile)
 
 
 @internal

@@ -14,12 +14,12 @@
 
 # -- imports -----------------------------------------------------------------------------------------------------------
 
+import IPricer
 import claims
 import messages
 import payoffs
 import preimages
 import quotes
-import valuation
 
 
 # -- module state ------------------------------------------------------------------------------------------------------
@@ -30,27 +30,33 @@ uses: preimages
 # -- constants ---------------------------------------------------------------------------------------------------------
 
 NOBODY: constant(uint256) = 255
+CREDITS_MAX: constant(uint256) = 28  # of a subchannel: words enough for more participants and assets there are not
 _AMOUNT_MAX: constant(uint256) = 2**128 - 1
 _SPREAD_SCALE: constant(int256) = 10**8
 _WORTH_MAX: constant(uint256) = 2**127 - 1
 _PAYOFF_SHIFTED: constant(uint256) = 10**16 << 64
+_CHILD_GAS: constant(uint256) = 50_000
+_CHILD_GRACE_S: constant(uint256) = 30 * 86400
+_DECIDED: constant(uint256) = 2
 
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
-# What resolved claims have come to in a cell: margined, of either sign, and escrowed.
-struct Accrual:
-    delta: int256
-    credit: uint256
-
-
 # The channel whose claims are resolved, and how: by which prices, and who pays what for having asked for the mark.
 struct Court:
-    assets: uint256
+    pricer: address
+    is_child: bool
+    assets: DynArray[address, messages.ASSETS_MAX]
     settlement: uint256
     occasion: quotes.Occasion
     challenger: uint256
     exit_spread: uint256
+
+
+# What a cell gets out of escrow.
+struct Credit:
+    cell: uint256
+    amount: uint256
 
 
 # The words of a position that say what it comes to.
@@ -69,65 +75,160 @@ struct Terms:
 
 @internal
 @view
-def _resolved(
-    claim: Bytes[claims.CLAIM_BYTES],
-    court: Court,
-    before: DynArray[Accrual, messages.CELLS_MAX],
-    known: quotes.Quote,
-) -> (DynArray[Accrual, messages.CELLS_MAX], quotes.Quote):
+def _is_met(claim: Bytes[claims.CLAIM_BYTES]) -> bool:
     """
-    @notice Return what the claims so far have come to, after one more, and the last quote; `before` has an accrual a
-            cell.
+    @notice Say whether a position's condition is met; one without hashes is.
     """
-    kind: uint256 = extract32(claim, 0, output_type=uint256)
-    if kind == claims.POSITION:
-        return self._position(claim, court, before, known)
-    assert kind == claims.HASH_LOCK, "claim: unsupported"
-    is_met: bool = preimages._is_met(claims._hashes(claim, 8), extract32(claim, 32 * 6, output_type=uint256))
-    seat: uint256 = extract32(claim, 32 * (3 if is_met else 2), output_type=uint256)
-    asset: uint256 = extract32(claim, 32 * 4, output_type=uint256)
-    return (self._credited(before, court.assets, seat, asset, extract32(claim, 32 * 5, output_type=uint256)), known)
+    hashes_at: uint256 = 16 + extract32(claim, 32 * 15, output_type=uint256)
+    if len(claim) == 32 * hashes_at:
+        return True
+    return preimages._is_met(claims._hashes(claim, hashes_at), extract32(claim, 32 * 13, output_type=uint256))
 
 
 @internal
 @view
-def _position(
-    claim: Bytes[claims.CLAIM_BYTES],
-    court: Court,
-    before: DynArray[Accrual, messages.CELLS_MAX],
-    known: quotes.Quote,
-) -> (DynArray[Accrual, messages.CELLS_MAX], quotes.Quote):
+def _gain(claim: Bytes[claims.CLAIM_BYTES], court: Court, quote: quotes.Quote) -> int256:
     """
-    @dev A premium is escrowed by the side that owes it: paid over where the condition is met, else paid back.
+    @notice Return what a position that settles in money moves from short to long.
     """
-    accruals: DynArray[Accrual, messages.CELLS_MAX] = before
-    quote: quotes.Quote = known
+    is_vanilla: bool = extract32(claim, 32 * 5, output_type=uint256) <= payoffs.PUT
+    if is_vanilla and quote.kind == quotes.PRICE and extract32(claim, 32 * 6, output_type=uint256) == payoffs.LINEAR:
+        if extract32(claim, 32 * 15, output_type=uint256) != 1:
+            return 0
+        return payoffs._vanilla(
+            extract32(claim, 32 * 5, output_type=uint256) == payoffs.CALL,
+            extract32(claim, 32 * 4, output_type=uint256),
+            extract32(claim, 32 * 11, output_type=uint256),
+            extract32(claim, 32 * 16, output_type=uint256),
+            quote.price,
+        )
     terms: Terms = self._terms(claim)
-    is_met: bool = preimages._is_met(
-        claims._hashes(claim, 16 + len(terms.knots)), extract32(claim, 32 * 13, output_type=uint256)
+    if terms.style == payoffs.PHYSICAL or quote.kind == quotes.NOTHING:
+        return 0
+    if quote.kind == quotes.PRICE:
+        return payoffs._amount(terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.price)
+    amount: int256 = staticcall IPricer(court.pricer).worth(
+        terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.smile
     )
+    return self._left(amount, court, terms)
+
+
+@internal
+@view
+def _credits(
+    claim: Bytes[claims.CLAIM_BYTES], court: Court, quote: quotes.Quote
+) -> DynArray[Credit, CREDITS_MAX]:
+    """
+    @notice Return what of a claim's escrow goes where. A premium is escrowed by the side that owes it: paid over where
+            the condition is met, else paid back.
+    @param quote What prices it, where it is a position that stands.
+    """
+    kind: uint256 = extract32(claim, 0, output_type=uint256)
+    credits: DynArray[Credit, CREDITS_MAX] = []
+    if kind == claims.SUBCHANNEL:
+        return self._subchannel(claim, court)
+    if kind == claims.HASH_LOCK:
+        is_met: bool = preimages._is_met(claims._hashes(claim, 8), extract32(claim, 32 * 6, output_type=uint256))
+        seat: uint256 = extract32(claim, 32 * (3 if is_met else 2), output_type=uint256)
+        asset: uint256 = extract32(claim, 32 * 4, output_type=uint256)
+        credits.append(self._credit(court, seat, asset, extract32(claim, 32 * 5, output_type=uint256)))
+        return credits
+    terms: Terms = self._terms(claim)
+    is_met: bool = self._is_met(claim)
     premium: int256 = extract32(claim, 32 * 12, output_type=int256)
     if premium != 0:
         payee: uint256 = terms.short if (premium > 0) == is_met else terms.long
-        accruals = self._credited(accruals, court.assets, payee, court.settlement, self._magnitude(premium))
-    if terms.payoff > payoffs.FORWARD or terms.style > payoffs.PHYSICAL:
-        return (accruals, quote)
-    if is_met:
-        oracle: address = extract32(claim, 32 * 8, output_type=address)
-        feed: bytes32 = extract32(claim, 32 * 9)
-        expiry: uint256 = extract32(claim, 32 * 10, output_type=uint256)
-        if not quote.is_asked or quote.oracle != oracle or quote.feed != feed or quote.expiry != expiry:
-            quote = quotes._quote(oracle, feed, expiry, court.occasion)
+        credits.append(self._credit(court, payee, court.settlement, self._magnitude(premium)))
     if terms.style == payoffs.PHYSICAL:
-        return (self._delivered(accruals, court, terms, quote, is_met), quote)
-    if is_met:
-        amount: int256 = self._amount(court, terms, quote)
-        long: uint256 = self._cell(court.assets, terms.long, court.settlement, len(accruals))
-        short: uint256 = self._cell(court.assets, terms.short, court.settlement, len(accruals))
-        if long < len(accruals) and short < len(accruals):
-            accruals[long].delta += amount
-            accruals[short].delta -= amount
-    return (accruals, quote)
+        delivered: DynArray[Credit, 4] = self._delivered(court, terms, quote, is_met)
+        for credit: Credit in delivered:
+            credits.append(credit)
+    return credits
+
+
+@internal
+@view
+def _subchannel(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> DynArray[Credit, CREDITS_MAX]:
+    """
+    @notice Return what a child channel comes to here: every participant has what his seat of the child has in the end,
+            at most what is left of the loan; the rest is of him who has no seat, else of the lowest. Where the condition
+            is not met, or nobody has disputed the child a month after the parent's deadline, each takes back what he
+            lent; in a child too, for a child has no children.
+    """
+    credits: DynArray[Credit, CREDITS_MAX] = []
+    seats: uint256 = extract32(claim, 32 * 8, output_type=uint256)
+    lent: uint256 = extract32(claim, 32 * (9 + seats), output_type=uint256)
+    is_met: bool = preimages._is_met(
+        claims._hashes(claim, 10 + seats + lent), extract32(claim, 32 * 6, output_type=uint256)
+    )
+    is_lent: bool = is_met and not court.is_child and self._is_decided(claim, court)
+    width: uint256 = len(court.assets)
+    for asset: uint256 in range(width, bound=messages.ASSETS_MAX):
+        left: uint256 = 0
+        for i: uint256 in range(seats, bound=messages.PARTICIPANTS_MAX):
+            if i * width + asset >= lent:
+                break
+            amount: uint256 = extract32(claim, 32 * (10 + seats + i * width + asset), output_type=uint256)
+            left += min(amount, _AMOUNT_MAX)
+            if not is_lent:
+                credits.append(self._credit(court, i, asset, amount))
+        if not is_lent or left == 0:
+            continue
+        rest: uint256 = NOBODY
+        for i: uint256 in range(seats, bound=messages.PARTICIPANTS_MAX):
+            seat: uint256 = extract32(claim, 32 * (9 + i), output_type=uint256)
+            if seat == NOBODY:
+                rest = min(rest, i)
+                continue
+            status: uint256 = 0
+            share: uint256 = 0
+            status, share = self._share(claim, court.assets[asset], seat)
+            share = min(share, left)
+            left -= share
+            credits.append(self._credit(court, i, asset, share))
+        credits.append(self._credit(court, 0 if rest == NOBODY else rest, asset, left))
+    return credits
+
+
+@internal
+@view
+def _is_decided(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> bool:
+    """
+    @notice Say whether a child channel was decided; revert where it may yet be.
+    """
+    status: uint256 = 0
+    share: uint256 = 0
+    status, share = self._share(claim, court.assets[0], 0)
+    if status == _DECIDED:
+        return True
+    is_forgotten: bool = status == 0 and block.timestamp > court.occasion.deadline + _CHILD_GRACE_S
+    assert is_forgotten, "claim: child not decided"
+    return False
+
+
+@internal
+@view
+def _share(claim: Bytes[claims.CLAIM_BYTES], asset: address, seat: uint256) -> (uint256, uint256):
+    """
+    @notice Ask the judge that the claim names. One that fails knows of no dispute.
+    @dev Only gas that was too little could make a judge of ours fail, so too little is refused.
+    """
+    assert msg.gas > 2 * _CHILD_GAS, "claim: more gas needed"
+    success: bool = False
+    answer: Bytes[64] = b""
+    success, answer = raw_call(
+        extract32(claim, 32 * 2, output_type=address),
+        abi_encode(
+            extract32(claim, 32 * 3), asset, seat, method_id=method_id("share(bytes32,address,uint256)")
+        ),
+        max_outsize=64,
+        gas=_CHILD_GAS,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    if not success or len(answer) < 64:
+        return (0, 0)
+    return (extract32(answer, 0, output_type=uint256), extract32(answer, 32, output_type=uint256))
 
 
 @internal
@@ -147,22 +248,6 @@ def _terms(claim: Bytes[claims.CLAIM_BYTES]) -> Terms:
 
 @internal
 @pure
-def _amount(court: Court, terms: Terms, quote: quotes.Quote) -> int256:
-    """
-    @notice Return what a position that settles in money moves from short to long.
-    """
-    if quote.kind == quotes.PRICE:
-        return payoffs._amount(terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.price)
-    if quote.kind == quotes.NOTHING:
-        return 0
-    amount: int256 = valuation._amount(
-        terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.smile
-    )
-    return self._left(amount, court, terms)
-
-
-@internal
-@pure
 def _left(amount: int256, court: Court, terms: Terms) -> int256:
     """
     @notice Return an amount due to long, less what the challenger pays for leaving.
@@ -174,13 +259,11 @@ def _left(amount: int256, court: Court, terms: Terms) -> int256:
 
 
 @internal
-@pure
-def _delivered(
-    before: DynArray[Accrual, messages.CELLS_MAX], court: Court, terms: Terms, quote: quotes.Quote, is_met: bool
-) -> DynArray[Accrual, messages.CELLS_MAX]:
+@view
+def _delivered(court: Court, terms: Terms, quote: quotes.Quote, is_met: bool) -> DynArray[Credit, 4]:
     """
-    @notice Return the accruals after a physical position: exercised, its two sides exchange what they have in escrow;
-            else each takes his back. Closed out at the mark, who owes its value pays it out of his own.
+    @notice Return what a physical position gives whom: exercised, its two sides exchange what they have in escrow; else
+            each takes his back. Closed out at the mark, who owes its value pays it out of his own.
     """
     strike: uint256 = 0
     goods: uint256 = 0
@@ -195,45 +278,38 @@ def _delivered(
             paid = strike
             moved = goods
     elif is_live and quote.kind == quotes.MARK and payoffs._is_price(quote.smile.forward):
-        worth: int256 = self._left(valuation._value(terms.payoff, terms.knots, quote.smile), court, terms)
+        worth: int256 = self._left(
+            staticcall IPricer(court.pricer).contract_value(terms.payoff, terms.knots[0], quote.smile), court, terms
+        )
         if terms.payoff == payoffs.PUT or worth < 0:
             owed: uint256 = terms.quantity * terms.unit * min(convert(abs(worth), uint256), _WORTH_MAX)
             paid = min(owed // _PAYOFF_SHIFTED, strike)
         else:
             whole: uint256 = quote.smile.forward << 64
             moved = goods * min(convert(worth, uint256), whole) // whole
-    deliver: uint256 = terms.deliver
-    accruals: DynArray[Accrual, messages.CELLS_MAX] = before
-    accruals = self._credited(accruals, court.assets, buyer, court.settlement, strike - paid)
-    accruals = self._credited(accruals, court.assets, seller, court.settlement, paid)
-    accruals = self._credited(accruals, court.assets, seller, deliver, goods - moved)
-    return self._credited(accruals, court.assets, buyer, deliver, moved)
+    return [
+        self._credit(court, buyer, court.settlement, strike - paid),
+        self._credit(court, seller, court.settlement, paid),
+        self._credit(court, seller, terms.deliver, goods - moved),
+        self._credit(court, buyer, terms.deliver, moved),
+    ]
 
 
 @internal
 @pure
-def _credited(
-    before: DynArray[Accrual, messages.CELLS_MAX], assets: uint256, seat: uint256, asset: uint256, amount: uint256
-) -> DynArray[Accrual, messages.CELLS_MAX]:
-    """
-    @notice Return the accruals after a seat was credited an amount of an asset.
-    """
-    accruals: DynArray[Accrual, messages.CELLS_MAX] = before
-    cell: uint256 = self._cell(assets, seat, asset, len(before))
-    if cell < len(before):
-        accruals[cell].credit += min(amount, _AMOUNT_MAX)
-    return accruals
+def _credit(court: Court, seat: uint256, asset: uint256, amount: uint256) -> Credit:
+    return Credit(cell=self._cell(court, seat, asset), amount=min(amount, _AMOUNT_MAX))
 
 
 @internal
 @pure
-def _cell(assets: uint256, seat: uint256, asset: uint256, size: uint256) -> uint256:
+def _cell(court: Court, seat: uint256, asset: uint256) -> uint256:
     """
-    @notice Return the cell of a seat and asset; `size`, which is none, where there is no such seat or asset.
+    @notice Return the cell of a seat and asset; one beyond all cells where there is no such seat or asset.
     """
-    if seat >= NOBODY or asset >= assets:
-        return size
-    return min(seat * assets + asset, size)
+    if seat >= NOBODY or asset >= len(court.assets):
+        return max_value(uint256)
+    return seat * len(court.assets) + asset
 
 
 @internal

@@ -22,7 +22,6 @@
 
 import cells
 import messages
-import resolution
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
@@ -32,10 +31,16 @@ _DELTA_MAX: constant(int256) = 2**127 - 1  # times an amount it stays below 2^25
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
+# What resolved claims have come to in a cell: margined, of either sign, and escrowed.
+struct Accrual:
+    delta: int256
+    credit: uint256
+
+
 # How far a settlement has walked: claims before `cursor` are done and came to `accruals`, which are empty at cursor 0.
 struct Progress:
     cursor: uint256
-    accruals: DynArray[resolution.Accrual, messages.CELLS_MAX]
+    accruals: DynArray[Accrual, messages.CELLS_MAX]
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------
@@ -46,7 +51,7 @@ def _due(
     assets: uint256,
     totals: DynArray[uint256, messages.CELLS_MAX],
     holdings: DynArray[messages.Holding, messages.CELLS_MAX],
-    accruals: DynArray[resolution.Accrual, messages.CELLS_MAX],
+    accruals: DynArray[Accrual, messages.CELLS_MAX],
     is_last: bool,
 ) -> DynArray[uint256, messages.CELLS_MAX]:
     """

@@ -41,15 +41,24 @@ def _amount(
 ) -> int256:
     """
     @notice Return what the position is worth to long in base units; negative where it costs him, zero for terms or a
-            forward out of range.
+            smile out of range.
     """
-    if not payoffs._is_price(smile.forward) or not payoffs._are_payable(payoff, style, quantity, unit, knots):
+    if not self._is_usable(smile) or not payoffs._are_payable(payoff, style, quantity, unit, knots):
         return 0
     scaled: int256 = convert(unsafe_mul(quantity, unit), int256)
     worth: int256 = min(max(self._value(payoff, knots, smile), -_WORTH_MAX), _WORTH_MAX)
     if style == payoffs.INVERSE:
         return scaled * worth // (convert(smile.forward, int256) * _INVERSE_SCALE)
     return scaled * worth // _PAYOFF_SCALE
+
+
+@internal
+@pure
+def _is_usable(smile: svi.Smile) -> bool:
+    """
+    @notice Say whether a smile that some oracle gave can be priced with: nothing here may overflow.
+    """
+    return payoffs._is_price(smile.forward) and svi._is_usable(smile)
 
 
 @internal

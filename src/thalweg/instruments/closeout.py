@@ -11,8 +11,8 @@ from thalweg.instruments.black import VALUE_SHIFT
 from thalweg.instruments.payoff import PAYOFF_SCALE, delivery
 from thalweg.instruments.svi import Smile
 from thalweg.instruments.terms import Instrument, Payoff
-from thalweg.instruments.valuation import position_value, value
-from thalweg.units import PRICE_MAX, SCALE, Quantity, mul_div_down, mul_div_toward_zero
+from thalweg.instruments.valuation import can_price, position_value, value
+from thalweg.units import SCALE, Quantity, mul_div_down, mul_div_toward_zero
 
 _WORTH_MAX = 2**127 - 1
 
@@ -39,7 +39,7 @@ def exit_amount(instrument: Instrument, quantity: Quantity, smile: Smile, spread
 
 def exit_exchange(instrument: Instrument, quantity: Quantity, smile: Smile, spread: int, leaver: Leaver) -> Exchange:
     """Return what changes hands of a physical position's escrow."""
-    if not 0 < smile.forward <= PRICE_MAX:
+    if not can_price(smile):
         return Exchange(0, 0)
     strike, goods = delivery(instrument, quantity)
     worth = _left(value(instrument, smile), spread, leaver)

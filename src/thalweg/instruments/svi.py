@@ -21,6 +21,7 @@ LEVEL_MAX: Final = 1024 * SCALE  # of a: Black-76 takes no greater variance
 SIGMA_MIN: Final = 10**4
 WING_MAX: Final = 2 * SCALE * SCALE
 POINTS: Final = (*(-(2 << SHIFT) >> n for n in range(5)), 0, *(2 << SHIFT >> n for n in range(4, -1, -1)))
+_WEIGHT_MAX: Final = 1 << 80
 _DISTANCE_SHIFT: Final = 26  # distances are scaled by 2^70 * 1e8
 
 
@@ -78,6 +79,14 @@ def is_sound(parameters: Parameters) -> bool:
         return False
     # a + b * sigma * sqrt(1 - rho^2) >= 0, both sides squared where a is negative
     return a >= 0 or (a * SCALE * SCALE) ** 2 <= (b * sigma) ** 2 * (SCALE * SCALE - rho * rho)
+
+
+def is_usable(smile: Smile) -> bool:
+    """Say whether a smile that some oracle gave can be priced with."""
+    weights = smile.left_weight, smile.right_weight
+    if not all(0 <= weight <= _WEIGHT_MAX for weight in weights) or not is_sound(smile.left):
+        return False
+    return not smile.right_weight or is_sound(smile.right)
 
 
 def is_later(near: Parameters, far: Parameters) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 from thalweg.errors import InvariantBroken
 from thalweg.instruments.black import VALUE_SHIFT, call_value
 from thalweg.instruments.payoff import PAYOFF_SCALE
-from thalweg.instruments.svi import Smile
+from thalweg.instruments.svi import Smile, is_usable
 from thalweg.instruments.terms import Instrument, Payoff, Style, unknot
 from thalweg.units import PRICE_MAX, SCALE, Price, Quantity, mul_div_toward_zero
 
@@ -22,13 +22,13 @@ _SPREAD_SHIFT: Final = 10  # half the width of a digital's call spread: 1/1024 o
 def position_value(instrument: Instrument, quantity: Quantity, smile: Smile) -> int:
     """Return what the position is worth to long in base units of the settlement asset; negative: it costs him.
 
-    The instrument must be valid and not physical, `quantity` in 0..QUANTITY_MAX. A smile without a forward in
-    1..PRICE_MAX says nothing: the value is zero.
+    The instrument must be valid and not physical, `quantity` in 0..QUANTITY_MAX. A smile that cannot be priced with
+    says nothing: the value is zero.
 
     Raises:
         InvariantBroken: a physical instrument is worth a part of what is in escrow.
     """
-    if not 0 < smile.forward <= PRICE_MAX:
+    if not can_price(smile):
         return 0
     worth = min(max(value(instrument, smile), -WORTH_MAX), WORTH_MAX)
     match instrument.style:
@@ -39,6 +39,11 @@ def position_value(instrument: Instrument, quantity: Quantity, smile: Smile) -> 
         case Style.PHYSICAL:
             raise InvariantBroken("a physical instrument does not settle in money")
     return mul_div_toward_zero(quantity * instrument.unit, worth, scale << VALUE_SHIFT)
+
+
+def can_price(smile: Smile) -> bool:
+    """Say whether a smile that some oracle gave is sound, with a forward in 1..PRICE_MAX."""
+    return 0 < smile.forward <= PRICE_MAX and is_usable(smile)
 
 
 def value(instrument: Instrument, smile: Smile) -> int:

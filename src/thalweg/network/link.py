@@ -23,6 +23,8 @@ from thalweg.network.upgrade import Upgrade, Upgraded
 from thalweg.network.yamux_frames import GO_AWAY, LINK_STREAM, Code, header
 
 INBOX_BYTES: Final = 256 * 1024
+UNSENT_BYTES: Final = 128 * 1024  # in the system's hands; without it bulk fills megabytes there before a message
+_NOT_SENT_LOW: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 SOCKET_BUFFER_BYTES: Final = 64 * 1024  # handed to the socket and not sent, before we stop handing over more
 
 
@@ -212,6 +214,8 @@ class Link(asyncio.BufferedProtocol):
         self.address, self.port = (self._transport.get_extra_info("peername") or ("", 0))[:2]
         if (own_socket := self._transport.get_extra_info("socket")) is not None:  # a circuit has none
             own_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if _NOT_SENT_LOW is not None:  # what the system holds and has not sent cannot be overtaken any more
+                own_socket.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW, UNSENT_BYTES)
         try:
             self._owner.entered(self)
         except Unavailable as refusal:

@@ -63,7 +63,7 @@ def _shrunk(svi: Svi, knots: "Floats", weights: "Floats", ceiling: Ceiling | Non
     share = 1.0
     for step in range(_HALVINGS):
         w, w1, w2 = (one + share * more for one, more in zip(base, added, strict=True))
-        if sound(svi, k, (w, w1, w2), ceiling):
+        if sound(k, (w, w1, w2), None if ceiling is None else ceiling.total):
             smile = Smile(svi, Correction(tuple(knots.tolist()), tuple((share * weights).tolist())))
             if holds(smile, ceiling):
                 return smile, step == 0
@@ -104,9 +104,7 @@ def _solved(
     w, w1, w2 = svi_terms(svi, points)
     top = None
     if ceiling is not None:
-        top = np.minimum(ceiling.smile.total_variance(points), svi_terms(ceiling.smile.svi, points)[0]) * (
-            1.0 - W_MARGIN
-        )
+        top = ceiling.smile.total_variance(points) * (1.0 - W_MARGIN)
     fixed = np.concatenate([basis, unit * bend]), np.concatenate([missing, np.zeros(bend.shape[0])])
     size = float(np.abs(missing).mean()) + 1e-12
     kept_g, kept_w = np.zeros(points.size, bool), np.zeros(points.size, bool)

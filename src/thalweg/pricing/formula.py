@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import factorial, prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from thalweg.errors import Reason, UserFault
 from thalweg.pricing.bulk import DAY, POINT, Bulk, Field, Invalid, Rule, Units, Verdict, checked_units
 from thalweg.pricing.jets import Jet, algebra
 
@@ -54,12 +55,17 @@ MARKET: Final = {
 
 
 class Request(NamedTuple):
-    """What a caller asks of a product beside its terms; see `european.black_scholes` for the meaning."""
+    """What a caller asks of a product beside its terms; see `european.black_scholes` for the meaning.
+
+    `inverse`: what the terms pay is paid in coin, at the price of that moment; then all outputs are those of the coin
+    price, which is the other one over the spot.
+    """
 
     outputs: Sequence[str] = FIRST
     units: Units = "trader"
     invalid: Invalid = "raise"
     out: "Mapping[str, NDArray[np.float64]] | None" = None
+    inverse: bool = False
 
 
 def evaluate(
@@ -81,6 +87,8 @@ def evaluate(
     import numpy as np
 
     trader = checked_units(request.units)
+    if request.inverse and "spot" not in fields:
+        raise UserFault(Reason.UNKNOWN_FEATURE, "inverse: only what is priced from a spot can be paid in coin")
     bulk = Bulk(fields, flags, request.outputs, tuple(table), request.invalid, request.out)
     if guard is not None:
         guard(bulk)
@@ -90,13 +98,13 @@ def evaluate(
     flat = [(output, np.empty(bulk.verdict.size)) for output, _ in chosen]
     for start in range(0, good.size, BLOCK):
         index = good[start : start + BLOCK]
-        _block(formula, {name: row[index] for name, row in rows.items()}, flat, index, trader)
+        _block(formula, {name: row[index] for name, row in rows.items()}, flat, index, trader, request.inverse)
     for (_, place), (_, values) in zip(chosen, flat, strict=True):
         place[...] = values.reshape(bulk.shape)
     return bulk.finish()
 
 
-def _block(formula: Formula, arguments: dict[str, Any], flat: Any, index: Any, trader: bool) -> None:
+def _block(formula: Formula, arguments: dict[str, Any], flat: Any, index: Any, trader: bool, inverse: bool) -> None:
     import numpy as np
 
     variables = sorted({name for output, _ in flat for name in output.variables})
@@ -106,7 +114,7 @@ def _block(formula: Formula, arguments: dict[str, Any], flat: Any, index: Any, t
         for i, name in enumerate(variables):
             arguments[name] = kept.variable(i, np.asarray(arguments[name], np.float64))
     with np.errstate(all="ignore"):
-        price = formula(**arguments)
+        price = formula(**arguments) / arguments["spot"] if inverse else formula(**arguments)
     for (output, values), power in zip(flat, powers, strict=True):
         factor = output.sign * (output.unit if trader else 1.0)
         factor *= prod(factorial(count) for count in Counter(output.variables).values())

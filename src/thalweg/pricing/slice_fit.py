@@ -47,12 +47,16 @@ class Target(NamedTuple):
 
 
 class Ceiling(NamedTuple):
-    """What the later expiry allows: the smile, the slopes of its wings, and its least total variance on the grid."""
+    """What the later expiry allows: its smile, the slopes of its wings, and total variances on the surface's grid.
+
+    A corrected smile has room up to `total`; SVI alone, which an oracle signs, up to the lesser `w` of both there.
+    """
 
     smile: Smile
     left: float
     right: float
     w: "Floats"
+    total: "Floats"
 
 
 def ceiling_of(after: Smile | None) -> Ceiling | None:
@@ -62,8 +66,9 @@ def ceiling_of(after: Smile | None) -> Ceiling | None:
     if after is None:
         return None
     svi, k = after.svi, grid()
-    least = np.minimum(after.total_variance(k), svi_terms(svi, k)[0])
-    return Ceiling(after, svi.b * (1.0 - svi.rho), svi.b * (1.0 + svi.rho), least)
+    total = after.total_variance(k)
+    least = np.minimum(total, svi_terms(svi, k)[0])
+    return Ceiling(after, svi.b * (1.0 - svi.rho), svi.b * (1.0 + svi.rho), least, total)
 
 
 def fit_slice(target: Target, ceiling: Ceiling | None, start: Svi | None = None) -> Svi:
@@ -84,21 +89,27 @@ def fit_slice(target: Target, ceiling: Ceiling | None, start: Svi | None = None)
 
 
 def holds(smile: Smile, ceiling: Ceiling | None) -> bool:
-    """Say whether a smile has no butterflies and is nowhere above the ceiling, wings included."""
-    return sound(smile.svi, grid(), smile.terms(grid()), ceiling)
+    """Say whether a smile has no butterflies and nothing of it is above the ceiling, wings included."""
+    import numpy as np
+
+    k = grid()
+    if not sound(k, smile.terms(k), None if ceiling is None else ceiling.total):
+        return False
+    if ceiling is None:
+        return True
+    svi = smile.svi
+    slopes = svi.b * (1.0 - svi.rho) <= ceiling.left and svi.b * (1.0 + svi.rho) <= ceiling.right
+    return bool(slopes and np.all(svi_terms(svi, k)[0] <= ceiling.w))
 
 
-def sound(svi: Svi, k: "Floats", terms: "tuple[Floats, Floats, Floats]", ceiling: Ceiling | None) -> bool:
-    """Say the same of a smile given by its slice and its terms on the surface's grid."""
+def sound(k: "Floats", terms: "tuple[Floats, Floats, Floats]", top: "Floats | None") -> bool:
+    """Say whether terms on the surface's grid have no butterflies and lie below `top`."""
     import numpy as np
 
     w, w1, w2 = terms
     if not np.all(w > 0.0) or durrleman(k, w, w1, w2).min() < 0.0:
         return False
-    if ceiling is None:
-        return True
-    slopes = svi.b * (1.0 - svi.rho) <= ceiling.left and svi.b * (1.0 + svi.rho) <= ceiling.right
-    return bool(slopes and np.all(w <= ceiling.w))
+    return top is None or bool(np.all(w <= top))
 
 
 class _Search:

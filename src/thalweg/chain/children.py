@@ -1,0 +1,146 @@
+"""Calls that dispute and settle a child channel, as transactions. Pure: values in, bytes out.
+
+A child has no money of its own: parents lend it theirs by a `Subchannel` claim, and mirror the outcome that the claim's
+judge fixes once (contracts/Subchannels.vy). Its states are signed under that contract's domain.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from thalweg.chain import abi as codec
+from thalweg.chain.artefacts import RESOLVER, SUBCHANNELS, entries
+from thalweg.chain.calls import NO_SALT, Invocation, claim_words, pack, rules_of, run_of, signatures_of, terms_of
+from thalweg.channel.claims import Claim, Subchannel
+from thalweg.channel.hashes import balances_hash, leaf, leaf_salt, merkle_range, merkle_root
+from thalweg.channel.onchain import Progress, Shown
+from thalweg.channel.sheet import Holding
+from thalweg.channel.terms import Terms
+from thalweg.codec import words
+from thalweg.crypto import keccak
+from thalweg.units import ZERO_HASH, Address, Amount, ChannelId, Hash, UnixSeconds
+
+_UNTIL_SHIFT: Final = 80  # in a settlement's rules
+_NONCE_SHIFT: Final = 192
+
+
+class Child(msgspec.Struct, frozen=True):
+    """A child channel: its terms have no payouts, and their nonce binds `amounts`, `salt` and until when it lasts."""
+
+    id: ChannelId
+    judge: Address
+    terms: Terms
+    amounts: tuple[Amount, ...]
+    salt: Hash
+
+    @property
+    def until(self) -> UnixSeconds:
+        """Return when it ends at the latest."""
+        return UnixSeconds(self.terms.nonce >> _NONCE_SHIFT)
+
+
+class Book(msgspec.Struct, frozen=True):
+    """A state in full: what settles it. `secret` salts the leaves of its claims."""
+
+    holdings: tuple[Holding, ...]
+    salt: Hash
+    claims: tuple[Claim, ...]
+    mark_time: UnixSeconds
+    secret: bytes
+
+
+class Lender(msgspec.Struct, frozen=True):
+    """A parent in dispute: its id and terms, the state that is shown, and how far its settlement has walked."""
+
+    id: ChannelId
+    terms: Terms
+    shown: Shown
+    book: Book
+    progress: Progress = Progress()
+
+
+def challenge_child(child: Child, shown: Shown, lender: Lender | None) -> Invocation:
+    """Return the call that starts a child's dispute; no lender is needed once its `until` has passed.
+
+    Version 0, what it began with, needs no signatures.
+    """
+    state = shown.state
+    balances, root, signed = state.balances_hash, state.claims_root, signatures_of(shown.signatures)
+    if not state.version:
+        balances, root, signed = balances_hash((Holding(),) * len(child.amounts), NO_SALT), ZERO_HASH, []
+    return _call(
+        child, "challenge", terms_of(child.terms), child.amounts, child.salt, state.version, balances, root, signed,
+        _parent(child, lender),
+    )  # fmt: skip
+
+
+def respond_child(child: Child, shown: Shown) -> Invocation:
+    """Return the call that answers with a greater version."""
+    state = shown.state
+    return _call(
+        child, "respond", terms_of(child.terms), state.version, state.balances_hash, state.claims_root,
+        signatures_of(shown.signatures),
+    )  # fmt: skip
+
+
+def resolve_child(child: Child, resolver: Address, book: Book, progress: Progress, upto: int) -> Invocation:
+    """Return the call that resolves the next claims of a child; with the last one it is decided."""
+    run = run_of(book.claims, book.secret, book.mark_time, progress, upto)
+    holdings = [(pack(one.balance, one.free), pack(one.deposited, one.withdrawn)) for one in book.holdings]
+    entry = entries(RESOLVER)["resolve"]
+    arguments = (child.judge, child.id, _payees(child), _totals(child), holdings, book.salt, *run)
+    return Invocation(resolver, entry.selector + codec.encode(entry.inputs, arguments))
+
+
+def call_off_child(child: Child, shown: Shown, walked: Hash = ZERO_HASH) -> Invocation:
+    """Return the call that gives everybody back what he began with, where nobody could settle for three months."""
+    state = shown.state
+    return _call(
+        child, "call_off", child.id, _payees(child), _totals(child), state.balances_hash, state.claims_root, walked
+    )
+
+
+def _call(child: Child, function: str, *arguments: Any) -> Invocation:
+    entry = entries(SUBCHANNELS)[function]
+    return Invocation(child.judge, entry.selector + codec.encode(entry.inputs, arguments))
+
+
+def _payees(child: Child) -> tuple[Any, ...]:
+    return (), child.terms.assets, rules_of(child.terms) | child.until << _UNTIL_SHIFT
+
+
+def _totals(child: Child) -> list[int]:
+    return [pack(amount, 0) for amount in child.amounts]
+
+
+def _parent(child: Child, lender: Lender | None) -> tuple[Any, ...]:
+    """Return the parent's claim on the child, and the parts of its dispute's fingerprint."""
+    if lender is None:
+        return ZERO_HASH, ZERO_HASH, ZERO_HASH, ZERO_HASH, (0, 0, ZERO_HASH), 0, (), b""
+    book, progress = lender.book, lender.progress
+    index, claim = next(
+        (index, claim)
+        for index, claim in enumerate(book.claims)
+        if isinstance(claim, Subchannel) and claim.child == child.id
+    )
+    leaves = tuple(leaf(one, book.secret) for one in book.claims)
+    payees = (lender.terms.payouts, lender.terms.assets, rules_of(lender.terms))
+    (kind,) = [kind for kind in entries(SUBCHANNELS)["call_off"].inputs if kind.startswith("(")]
+    return (
+        lender.id,
+        keccak(codec.encode((kind,), (payees,))),
+        lender.shown.state.balances_hash,
+        walked_hash(progress),
+        (len(leaves), book.mark_time, merkle_root(leaves)),
+        index,
+        merkle_range(leaves, index, index + 1),
+        claim_words(claim, leaf_salt(book.secret, claim.id)),
+    )
+
+
+def walked_hash(progress: Progress) -> Hash:
+    """Return the hash of a settlement's progress; zero where no claim was resolved."""
+    if not progress.cursor:
+        return ZERO_HASH
+    cells = [value for pair in zip(progress.deltas, progress.escrow, strict=True) for value in pair]
+    return keccak(words((32, progress.cursor, 64, len(progress.deltas), *cells)))
