@@ -12,7 +12,7 @@ from thalweg.errors import Reason, UserFault
 from thalweg.pricing import warm
 from thalweg.pricing.models.parameters import BlackScholes, Model, VarianceGamma
 from thalweg.pricing.models.rough import RoughBergomi, RoughHeston, RoughModel
-from thalweg.pricing.paths import sobol
+from thalweg.pricing.paths import arrays, sobol
 from thalweg.pricing.paths.memory import lags
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to sample: `paths` is rounded up to whole blocks of 64 (antithetic: pairs of blocks; Sobol: a power of two).
 
     `sobol` averages `replicates` independent shifts of a Sobol sequence in place of antithetic pseudo-random paths.
-    `threads` changes no bit of a result; 0 takes all cores.
+    `threads` changes no bit of a result; 0 takes all cores. `backend` "torch" runs on `device` (a GPU: "cuda"), "numpy"
+    needs nothing else; both agree with "numba" to rounding. Without numba, numpy takes its place.
     """
 
     paths: int = 1 << 16
@@ -44,6 +45,8 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sobol: bool = False
     replicates: int = 16
     threads: int = 0
+    backend: str = "numba"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         limits = {"paths": (64, PATHS_MAX), "seed": (0, 2**62), "replicates": (2, 1024), "threads": (0, 256)}
@@ -109,14 +112,15 @@ def simulate(
 
     _check(model, scene, sampling, wanted)
     base, size, mirrored = sampling.shape()
-    kernel = warm.optional("paths")
+    out = np.empty((len(FIELDS), base * (2 if mirrored else 1)))
+    kernel = warm.optional("paths") if sampling.backend == "numba" else None
     if kernel is None:
-        raise UserFault(Reason.UNKNOWN_FEATURE, "simulation needs numba")
+        arrays.simulate(model, scene, sampling, wanted, FIELDS, out)
+        return Statistics(**dict(zip(FIELDS, out, strict=True)), base=base, size=size, mirrored=mirrored)
     steps = scene.times.size
     dimensions = (1, 2, 1, 3, 3)[model.diffusion] * steps
     directions = sobol.directions(dimensions) if size else np.zeros((1, 1), np.int64)
     plan = sobol.bridge_plan(scene.times if size and model.diffusion in (0, 2) else np.empty(0))
-    out = np.empty((len(FIELDS), base * (2 if mirrored else 1)))
     mask = sum(1 << i for i, name in enumerate(FIELDS) if name in wanted)
     arguments = (
         model.diffusion, model.jumps, np.array(model.values()), scene.times, np.log(scene.forwards), scene.weights,

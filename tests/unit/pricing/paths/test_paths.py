@@ -245,7 +245,36 @@ def test_bad_input_is_refused_by_name(make: Any, reason: Reason, names: str) -> 
     assert refused.value.reason is reason
 
 
-def test_without_numba_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("model", MODELS, ids=by_name)
+def test_every_backend_draws_the_same_paths(model: Model, backend: str) -> None:
+    if backend == "torch":
+        pytest.importorskip("torch", reason="torch is an optional extra (thalweg[gpu])")
+    scene = plain_scene(model)._replace(continuous=model.diffusion != 2, low=70.0, high=140.0)
+    wanted = ["average", "log_average", "maximum", "minimum", "survival"]
+    wanted += ["score"] if model.diffusion != 2 else []
+    wanted += ["average_vega", "vega_score"] if isinstance(model, BlackScholes) else []
+    one = simulate(model, scene, Sampling(paths=1024), tuple(wanted))
+    other = simulate(model, scene, Sampling(paths=1024, backend=backend), tuple(wanted))
+    for name in ("terminal", *wanted, *(["barrier_score"] if "score" in wanted else [])):
+        assert np.allclose(getattr(one, name), getattr(other, name), rtol=1e-7, atol=1e-9), name
+
+
+def test_without_numba_numpy_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    times, sampling = np.arange(1, 13) / 12, Sampling(paths=4096)
+    compiled = price_asian(MODELS[1], True, 100.0, 100.0, times, sampling=sampling)
     monkeypatch.setattr(warm, "optional", lambda name: None)
-    with pytest.raises(UserFault, match="needs numba"):
-        simulate(MODELS[0], plain_scene(MODELS[0]), Sampling(paths=64))
+    plain = price_asian(MODELS[1], True, 100.0, 100.0, times, sampling=sampling)
+    assert abs(compiled.price.value - plain.price.value) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("sampling", "names"),
+    [
+        (Sampling(backend="abacus"), "numba, numpy and torch"),
+        (Sampling(backend="numpy", sobol=True), "numba backend only"),
+    ],
+)
+def test_what_a_backend_cannot_do_is_said(sampling: Sampling, names: str) -> None:
+    with pytest.raises(UserFault, match=names):
+        simulate(MODELS[0], plain_scene(MODELS[0]), sampling, ("terminal",))
