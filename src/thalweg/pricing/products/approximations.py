@@ -94,7 +94,7 @@ def _edge(sign: Any, strike: Any, start: Any, q: Number, s: Number, growth: Numb
     x = start
     plain = [value_of(one) for one in (q, s, growth, discount)]
     for _ in range(_STEPS_MAX):
-        move = step(x, *plain)
+        move: Any = step(x, *plain)
         x = np.clip(x - move, 0.5 * x, 2.0 * x)
         if np.all(np.abs(move) <= 1e-13 * x):
             break
