@@ -98,6 +98,11 @@ class Scene:
         self.separator = Domain(self.evm.chain_id, self.adjudicator).separator()
         self.nonce = 0
 
+    def call(self, contract: str, function: str, *arguments: Any) -> Invocation:
+        """Return a call of the adjudicator, the resolver or the oracle."""
+        homes = {ADJUDICATOR: self.adjudicator, RESOLVER: self.resolver, QUORUM_ORACLE: self.oracle}
+        return invocation(homes[contract], contract, function, *arguments)
+
     def give(self, who: Account, amount: int, token: Address | None = None) -> None:
         """Mint test tokens."""
         self.evm.tell(token or self.token, TEST_TOKEN, "mint", who.address, amount)

@@ -6,7 +6,7 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent / "corpus"
 INPUT_BYTES_MAX: Final = 1024  # of one that is kept
-INPUTS_MAX: Final = 200  # of a target
+INPUTS_MAX: Final = 80  # of a target
 
 
 def read(name: str) -> list[bytes]:
@@ -16,6 +16,8 @@ def read(name: str) -> list[bytes]:
 
 
 def write(name: str, inputs: Iterable[bytes]) -> None:
-    """Keep inputs of a target, the shortest ones."""
+    """Keep inputs of a target."""
     kept = sorted({each for each in inputs if len(each) <= INPUT_BYTES_MAX}, key=lambda each: (len(each), each))
-    (FOLDER / f"{name}.hex").write_text("".join(f"{each.hex()}\n" for each in kept[:INPUTS_MAX]))
+    step = max(1, len(kept) // INPUTS_MAX)  # short ones and long ones
+    if kept:
+        (FOLDER / f"{name}.hex").write_text("".join(f"{each.hex()}\n" for each in kept[::step][:INPUTS_MAX]))

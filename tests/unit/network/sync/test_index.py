@@ -4,7 +4,11 @@ import random
 
 import pytest
 
+from thalweg.network import items
+from thalweg.network.peer_id import Identity
+from thalweg.network.sync import Caps, Shelf
 from thalweg.network.sync.index import BLOCK_KEYS, Index, Key, Ordered
+from thalweg.network.sync.shelf import short_id
 
 
 def key(chance: random.Random) -> Key:
@@ -65,3 +69,24 @@ def test_a_change_leaves_all_blocks_but_one_as_they_are() -> None:
     ordered.add(key(chance))
     after = ordered.frozen()
     assert len(set(map(id, after._blocks)) - set(map(id, before._blocks))) <= 2
+
+
+def test_short_ids_are_prepared_a_few_at_a_time_and_follow_what_comes_and_goes() -> None:
+    author, salt, other = Identity(bytes(32)), b"salt 123", b"salt 456"
+    shelf = Shelf(Caps(author_items_max=60))
+    payloads = [items.sign(author, "t", b"%d" % number, 1_000_000.0 + number) for number in range(90)]
+    for payload in payloads[:50]:
+        shelf.add(payload)
+    assert not shelf.shorten(salt, 20)
+    assert not shelf.has_shortened(salt)
+    for payload in payloads[50:]:  # thirty of the first expire soonest and go
+        shelf.add(payload)
+    while not shelf.shorten(salt, 20):
+        assert not shelf.has_shortened(salt)
+    assert shelf.has_shortened(salt)
+    expected = {short_id(salt, key[1]): key[1] for key in shelf.index.keys}
+    assert len(expected) == 60
+    assert shelf.short_ids(salt) == expected
+    assert set(shelf.short_ids(other).values()) == set(expected.values())
+    assert shelf.has_shortened(other)
+    assert shelf.short_ids(salt) == expected
