@@ -98,7 +98,7 @@ def test_what_is_asked_for_comes_in_rpcs_that_a_peer_takes() -> None:
 
 def test_who_is_cut_off_is_not_looked_at_any_further() -> None:
     state, rules = reader()
-    effects: list[Effect] = step(state, Received(b"peer", rpc_of([b"x%d" % number for number in range(2000)])), 0.0)
+    effects: list[Effect] = step(state, Received(b"peer", rpc_of([b"x%d" % number for number in range(1000)])), 0.0)
     assert any(isinstance(effect, Cut) for effect in effects)
     assert not any(isinstance(effect, More) for effect in effects)
     checked = rules.checked
@@ -130,10 +130,10 @@ EMPTY_ID = protobuf.bytes_field(2, b"")
 BOMBS = {
     "ids of no size in many IHAVEs": protobuf.bytes_field(3, protobuf.bytes_field(1, EMPTY_ID * 2000) * 200),
     "ids of no size in many control fields": protobuf.bytes_field(3, protobuf.bytes_field(2, EMPTY_ID * 4000)) * 100,
-    "peers of no size in many PRUNEs": protobuf.bytes_field(3, protobuf.bytes_field(4, EMPTY_ID * 500) * 200),
-    "messages of empty fields": protobuf.bytes_field(2, protobuf.bytes_field(9, b"") * 16) * 2000,
+    "peers of no size in many PRUNEs": protobuf.bytes_field(3, protobuf.bytes_field(4, EMPTY_ID * 60) * 250),
+    "messages of empty fields": protobuf.bytes_field(2, protobuf.bytes_field(9, b"") * 16) * 1000,
     "peers of empty fields": protobuf.bytes_field(
-        3, protobuf.bytes_field(4, protobuf.bytes_field(2, protobuf.bytes_field(9, b"") * 8) * 200) * 20
+        3, protobuf.bytes_field(4, protobuf.bytes_field(2, protobuf.bytes_field(9, b"") * 8) * 60) * 25
     ),
 }
 
