@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 INTEROP_PYTHON = ROOT / ".venv-interop" / "bin" / "python"
 OURS = (sys.executable, "-m", "bench.network.ours")
 THEIRS = (str(INTEROP_PYTHON), str(ROOT / "bench" / "network" / "theirs.py"))
-ROUNDS = 3
+ROUNDS = 2
 FLOOR_TRIPS = 3000
 
 

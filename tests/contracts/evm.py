@@ -232,5 +232,5 @@ class Evm:
 
 def _reason(done: Any) -> str:
     if isinstance(done.error, Revert):
-        return revert_reason(bytes(done.output))
+        return revert_reason(bytes(done.output)) or "reverted"
     return f"{type(done.error).__name__}: {done.error}"

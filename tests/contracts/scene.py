@@ -98,6 +98,11 @@ class Scene:
         self.separator = Domain(self.evm.chain_id, self.adjudicator).separator()
         self.nonce = 0
 
+    def call(self, contract: str, function: str, *arguments: Any) -> Invocation:
+        """Return a call of the adjudicator, the resolver or the oracle."""
+        homes = {ADJUDICATOR: self.adjudicator, RESOLVER: self.resolver, QUORUM_ORACLE: self.oracle}
+        return invocation(homes[contract], contract, function, *arguments)
+
     def give(self, who: Account, amount: int, token: Address | None = None) -> None:
         """Mint test tokens."""
         self.evm.tell(token or self.token, TEST_TOKEN, "mint", who.address, amount)
@@ -412,8 +417,8 @@ def invocation(to: Address, contract: str, function: str, *arguments: Any) -> In
 
 
 def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:
-    """Return a call of the adjudicator with arguments replaced by their position: `_3=...`."""
-    entry = entries(ADJUDICATOR)[function]
+    """Return a call of the adjudicator, or a `resolve`, with arguments replaced by their position: `_3=...`."""
+    entry = entries(RESOLVER if function == "resolve" else ADJUDICATOR)[function]
     arguments = list(codec.decode(entry.inputs, invocation.data[4:]))
     for position, value in changes.items():
         arguments[int(position[1:])] = value

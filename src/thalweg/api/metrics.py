@@ -111,7 +111,7 @@ def _reach(backend: Backend) -> list[Sample]:
         for state in Reachability
     ]
     samples += counted("thalweg_relay_total", "Circuits and reservations", "event", reach.relaying.counts)
-    samples += counted("thalweg_holes_total", "Hole punching", "outcome", reach.holes.counts)
+    samples += counted("thalweg_holes_total", "Hole punching", "outcome", reach.hole_counts)
     slots = reach.relaying.slots
     if slots is not None:
         samples.append(Sample("thalweg_relay_reservations", len(slots), (), "Peers this relay leads to"))

@@ -18,6 +18,7 @@ import IJudge
 import claims
 import ledger
 import messages
+import payoffs
 import preimages
 import quotes
 import resolution
@@ -91,9 +92,33 @@ def resolve(
     leaves: DynArray[bytes32, claims.RUN_MAX] = []
     for claim: Bytes[claims.CLAIM_BYTES] in run:
         leaves.append(claims._leaf(claim))
-        outcome: resolution.Outcome = empty(resolution.Outcome)
-        outcome, quote = resolution._outcome(claim, court, quote)
-        walked.accruals = shares._accrued(walked.accruals, outcome)
+        is_position: bool = extract32(claim, 0, output_type=uint256) == claims.POSITION
+        is_escrowed: bool = not is_position
+        if is_position:
+            style: uint256 = extract32(claim, 32 * 6, output_type=uint256)
+            is_escrowed = style == payoffs.PHYSICAL or extract32(claim, 32 * 12) != empty(bytes32)
+            is_known: bool = style <= payoffs.PHYSICAL and extract32(claim, 32 * 5, output_type=uint256) <= payoffs.FORWARD
+            if is_known and resolution._is_met(claim):
+                oracle: address = extract32(claim, 32 * 8, output_type=address)
+                feed: bytes32 = extract32(claim, 32 * 9)
+                expiry: uint256 = extract32(claim, 32 * 10, output_type=uint256)
+                if not quote.is_asked or quote.oracle != oracle or quote.feed != feed or quote.expiry != expiry:
+                    quote = quotes._quote(oracle, feed, expiry, court.occasion)
+                long: uint256 = resolution._cell(
+                    court, extract32(claim, 32 * 2, output_type=uint256), court.settlement
+                )
+                short: uint256 = resolution._cell(
+                    court, extract32(claim, 32 * 3, output_type=uint256), court.settlement
+                )
+                if long < len(totals) and short < len(totals):
+                    gain: int256 = resolution._gain(claim, court, quote)
+                    walked.accruals[long].delta += gain
+                    walked.accruals[short].delta -= gain
+        if is_escrowed:
+            credits: DynArray[resolution.Credit, resolution.CREDITS_MAX] = resolution._credits(claim, court, quote)
+            for credit: resolution.Credit in credits:
+                if credit.cell < len(totals):
+                    walked.accruals[credit.cell].credit += credit.amount
     if len(run) != 0:
         walked.cursor += len(run)
         assert walked.cursor <= tree.count and tree.count <= claims.COUNT_MAX, "claims: malformed"

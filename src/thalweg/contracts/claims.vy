@@ -38,6 +38,8 @@ _INSTRUMENT_TYPE: constant(bytes32) = keccak256(
 )
 _CONDITION_TYPE: constant(bytes32) = keccak256("Condition(bytes32[] hashes,uint64 deadline)")
 
+_UNCONDITIONAL: constant(bytes32) = 0x89c68f85fad36f9fd81371d7c6741a4de5aa48c3a90764d4f7fd7c56281c1e85  # no hashes, deadline 0
+
 
 # -- structs -----------------------------------------------------------------------------------------------------------
 
@@ -82,32 +84,27 @@ def _leaf(claim: Bytes[CLAIM_BYTES]) -> bytes32:
     @notice Return the Merkle leaf of a claim.
     """
     kind: uint256 = extract32(claim, 0, output_type=uint256)
-    struct_hash: bytes32 = empty(bytes32)
-    salt: bytes32 = extract32(claim, 32 * (14 if kind == POSITION else 7))
-    if kind == POSITION:
-        struct_hash = self._position(claim)
-    elif kind == HASH_LOCK:
-        struct_hash = self._hash_lock(claim)
-    else:
-        assert kind == SUBCHANNEL, "claim: unsupported"
-        struct_hash = self._subchannel(claim)
-    return keccak256(concat(b"\x00", struct_hash, salt))
-
-
-@internal
-@pure
-def _position(claim: Bytes[CLAIM_BYTES]) -> bytes32:
+    if kind == HASH_LOCK:
+        return keccak256(concat(b"\x00", self._hash_lock(claim), slice(claim, 32 * 7, 32)))
+    if kind == SUBCHANNEL:
+        return keccak256(concat(b"\x00", self._subchannel(claim), slice(claim, 32 * 7, 32)))
+    assert kind == POSITION, "claim: unsupported"
     knots_size: uint256 = 32 * extract32(claim, 32 * 15, output_type=uint256)
     hashes_at: uint256 = 32 * 16 + knots_size
     instrument: bytes32 = keccak256(
         concat(_INSTRUMENT_TYPE, slice(claim, 32 * 5, 32 * 7), keccak256(slice(claim, 32 * 16, knots_size)))
     )
-    condition: bytes32 = keccak256(
-        concat(_CONDITION_TYPE, keccak256(slice(claim, hashes_at, len(claim) - hashes_at)), slice(claim, 32 * 13, 32))
-    )
-    return keccak256(
+    condition: bytes32 = _UNCONDITIONAL
+    if len(claim) != hashes_at or extract32(claim, 32 * 13) != empty(bytes32):
+        condition = keccak256(
+            concat(
+                _CONDITION_TYPE, keccak256(slice(claim, hashes_at, len(claim) - hashes_at)), slice(claim, 32 * 13, 32)
+            )
+        )
+    position: bytes32 = keccak256(
         concat(_POSITION_TYPE, slice(claim, 32, 32 * 4), instrument, slice(claim, 32 * 12, 32), condition)
     )
+    return keccak256(concat(b"\x00", position, slice(claim, 32 * 14, 32)))
 
 
 @internal

@@ -71,6 +71,20 @@ def _amount(
 
 @internal
 @pure
+def _vanilla(is_call: bool, quantity: uint256, unit: uint256, strike: uint256, price: uint256) -> int256:
+    """
+    @notice Return what `_amount` does for a linear call or put, the common case, in less gas.
+    """
+    if quantity > _QUANTITY_MAX or unit > _UNIT_MAX or strike > PRICE_MAX or price > PRICE_MAX:
+        return 0
+    if is_call == (price < strike):
+        return 0
+    gain: uint256 = unsafe_sub(price, strike) if is_call else unsafe_sub(strike, price)
+    return convert(unsafe_div(unsafe_mul(unsafe_mul(quantity, unit), gain), convert(_PAYOFF_SCALE, uint256)), int256)
+
+
+@internal
+@pure
 def _are_payable(
     payoff: uint256, style: uint256, quantity: uint256, unit: uint256, knots: DynArray[uint256, KNOTS_MAX]
 ) -> bool:

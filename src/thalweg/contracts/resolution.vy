@@ -59,14 +59,6 @@ struct Credit:
     amount: uint256
 
 
-# What a claim comes to: `delta` moves from the cell `short` to `long` (margined), the credits leave escrow.
-struct Outcome:
-    long: uint256
-    short: uint256
-    delta: int256
-    credits: DynArray[Credit, CREDITS_MAX]
-
-
 # The words of a position that say what it comes to.
 struct Terms:
     long: uint256
@@ -83,73 +75,87 @@ struct Terms:
 
 @internal
 @view
-def _outcome(claim: Bytes[claims.CLAIM_BYTES], court: Court, known: quotes.Quote) -> (Outcome, quotes.Quote):
+def _is_met(claim: Bytes[claims.CLAIM_BYTES]) -> bool:
     """
-    @notice Return what a claim comes to, and the last quote, which may serve the next one.
+    @notice Say whether a position's condition is met; one without hashes is.
     """
-    kind: uint256 = extract32(claim, 0, output_type=uint256)
-    if kind == claims.POSITION:
-        return self._position(claim, court, known)
-    if kind == claims.SUBCHANNEL:
-        return (self._subchannel(claim, court), known)
-    is_met: bool = preimages._is_met(claims._hashes(claim, 8), extract32(claim, 32 * 6, output_type=uint256))
-    outcome: Outcome = empty(Outcome)
-    outcome.credits.append(
-        self._credit(
-            court,
-            extract32(claim, 32 * (3 if is_met else 2), output_type=uint256),
-            extract32(claim, 32 * 4, output_type=uint256),
-            extract32(claim, 32 * 5, output_type=uint256),
-        )
-    )
-    return (outcome, known)
+    hashes_at: uint256 = 16 + extract32(claim, 32 * 15, output_type=uint256)
+    if len(claim) == 32 * hashes_at:
+        return True
+    return preimages._is_met(claims._hashes(claim, hashes_at), extract32(claim, 32 * 13, output_type=uint256))
 
 
 @internal
 @view
-def _position(claim: Bytes[claims.CLAIM_BYTES], court: Court, known: quotes.Quote) -> (Outcome, quotes.Quote):
+def _gain(claim: Bytes[claims.CLAIM_BYTES], court: Court, quote: quotes.Quote) -> int256:
     """
-    @dev A premium is escrowed by the side that owes it: paid over where the condition is met, else paid back.
+    @notice Return what a position that settles in money moves from short to long.
     """
-    outcome: Outcome = empty(Outcome)
-    quote: quotes.Quote = known
+    is_vanilla: bool = extract32(claim, 32 * 5, output_type=uint256) <= payoffs.PUT
+    if is_vanilla and quote.kind == quotes.PRICE and extract32(claim, 32 * 6, output_type=uint256) == payoffs.LINEAR:
+        if extract32(claim, 32 * 15, output_type=uint256) != 1:
+            return 0
+        return payoffs._vanilla(
+            extract32(claim, 32 * 5, output_type=uint256) == payoffs.CALL,
+            extract32(claim, 32 * 4, output_type=uint256),
+            extract32(claim, 32 * 11, output_type=uint256),
+            extract32(claim, 32 * 16, output_type=uint256),
+            quote.price,
+        )
     terms: Terms = self._terms(claim)
-    is_met: bool = preimages._is_met(
-        claims._hashes(claim, 16 + len(terms.knots)), extract32(claim, 32 * 13, output_type=uint256)
+    if terms.style == payoffs.PHYSICAL or quote.kind == quotes.NOTHING:
+        return 0
+    if quote.kind == quotes.PRICE:
+        return payoffs._amount(terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.price)
+    amount: int256 = staticcall IPricer(court.pricer).worth(
+        terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.smile
     )
+    return self._left(amount, court, terms)
+
+
+@internal
+@view
+def _credits(
+    claim: Bytes[claims.CLAIM_BYTES], court: Court, quote: quotes.Quote
+) -> DynArray[Credit, CREDITS_MAX]:
+    """
+    @notice Return what of a claim's escrow goes where. A premium is escrowed by the side that owes it: paid over where
+            the condition is met, else paid back.
+    @param quote What prices it, where it is a position that stands.
+    """
+    kind: uint256 = extract32(claim, 0, output_type=uint256)
+    credits: DynArray[Credit, CREDITS_MAX] = []
+    if kind == claims.SUBCHANNEL:
+        return self._subchannel(claim, court)
+    if kind == claims.HASH_LOCK:
+        is_met: bool = preimages._is_met(claims._hashes(claim, 8), extract32(claim, 32 * 6, output_type=uint256))
+        seat: uint256 = extract32(claim, 32 * (3 if is_met else 2), output_type=uint256)
+        asset: uint256 = extract32(claim, 32 * 4, output_type=uint256)
+        credits.append(self._credit(court, seat, asset, extract32(claim, 32 * 5, output_type=uint256)))
+        return credits
+    terms: Terms = self._terms(claim)
+    is_met: bool = self._is_met(claim)
     premium: int256 = extract32(claim, 32 * 12, output_type=int256)
     if premium != 0:
         payee: uint256 = terms.short if (premium > 0) == is_met else terms.long
-        outcome.credits.append(self._credit(court, payee, court.settlement, self._magnitude(premium)))
-    if terms.payoff > payoffs.FORWARD or terms.style > payoffs.PHYSICAL:
-        return (outcome, quote)
-    if is_met:
-        oracle: address = extract32(claim, 32 * 8, output_type=address)
-        feed: bytes32 = extract32(claim, 32 * 9)
-        expiry: uint256 = extract32(claim, 32 * 10, output_type=uint256)
-        if not quote.is_asked or quote.oracle != oracle or quote.feed != feed or quote.expiry != expiry:
-            quote = quotes._quote(oracle, feed, expiry, court.occasion)
+        credits.append(self._credit(court, payee, court.settlement, self._magnitude(premium)))
     if terms.style == payoffs.PHYSICAL:
         delivered: DynArray[Credit, 4] = self._delivered(court, terms, quote, is_met)
         for credit: Credit in delivered:
-            outcome.credits.append(credit)
-    elif is_met:
-        outcome.long = self._cell(court, terms.long, court.settlement)
-        outcome.short = self._cell(court, terms.short, court.settlement)
-        outcome.delta = self._amount(court, terms, quote)
-    return (outcome, quote)
+            credits.append(credit)
+    return credits
 
 
 @internal
 @view
-def _subchannel(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> Outcome:
+def _subchannel(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> DynArray[Credit, CREDITS_MAX]:
     """
     @notice Return what a child channel comes to here: every participant has what his seat of the child has in the end,
             at most what is left of the loan; the rest is of him who has no seat, else of the lowest. Where the condition
             is not met, or nobody has disputed the child a month after the parent's deadline, each takes back what he
             lent; in a child too, for a child has no children.
     """
-    outcome: Outcome = empty(Outcome)
+    credits: DynArray[Credit, CREDITS_MAX] = []
     seats: uint256 = extract32(claim, 32 * 8, output_type=uint256)
     lent: uint256 = extract32(claim, 32 * (9 + seats), output_type=uint256)
     is_met: bool = preimages._is_met(
@@ -165,7 +171,7 @@ def _subchannel(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> Outcome:
             amount: uint256 = extract32(claim, 32 * (10 + seats + i * width + asset), output_type=uint256)
             left += min(amount, _AMOUNT_MAX)
             if not is_lent:
-                outcome.credits.append(self._credit(court, i, asset, amount))
+                credits.append(self._credit(court, i, asset, amount))
         if not is_lent or left == 0:
             continue
         rest: uint256 = NOBODY
@@ -179,9 +185,9 @@ def _subchannel(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> Outcome:
             status, share = self._share(claim, court.assets[asset], seat)
             share = min(share, left)
             left -= share
-            outcome.credits.append(self._credit(court, i, asset, share))
-        outcome.credits.append(self._credit(court, 0 if rest == NOBODY else rest, asset, left))
-    return outcome
+            credits.append(self._credit(court, i, asset, share))
+        credits.append(self._credit(court, 0 if rest == NOBODY else rest, asset, left))
+    return credits
 
 
 @internal
@@ -238,22 +244,6 @@ def _terms(claim: Bytes[claims.CLAIM_BYTES]) -> Terms:
         unit=extract32(claim, 32 * 11, output_type=uint256),
         knots=claims._knots(claim),
     )
-
-
-@internal
-@view
-def _amount(court: Court, terms: Terms, quote: quotes.Quote) -> int256:
-    """
-    @notice Return what a position that settles in money moves from short to long.
-    """
-    if quote.kind == quotes.PRICE:
-        return payoffs._amount(terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.price)
-    if quote.kind == quotes.NOTHING:
-        return 0
-    amount: int256 = staticcall IPricer(court.pricer).worth(
-        terms.payoff, terms.style, terms.quantity, terms.unit, terms.knots, quote.smile
-    )
-    return self._left(amount, court, terms)
 
 
 @internal

@@ -22,7 +22,6 @@
 
 import cells
 import messages
-import resolution
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
@@ -103,21 +102,3 @@ def _due(
             due[cell] += paid
         due[asset] += left
     return due
-
-
-@internal
-@pure
-def _accrued(
-    before: DynArray[Accrual, messages.CELLS_MAX], outcome: resolution.Outcome
-) -> DynArray[Accrual, messages.CELLS_MAX]:
-    """
-    @notice Return the accruals after one more claim. A cell that does not exist gets nothing.
-    """
-    accruals: DynArray[Accrual, messages.CELLS_MAX] = before
-    if outcome.delta != 0 and outcome.long < len(before) and outcome.short < len(before):
-        accruals[outcome.long].delta += outcome.delta
-        accruals[outcome.short].delta -= outcome.delta
-    for credit: resolution.Credit in outcome.credits:
-        if credit.cell < len(before):
-            accruals[credit.cell].credit += credit.amount
-    return accruals

@@ -63,9 +63,16 @@ def read(data: bytes) -> tuple[int, list[Multiaddr]]:
 class Holes:
     """Hole punching on a host. Make it before the host runs."""
 
-    def __init__(self, host: Host, observed: Callable[[], Sequence[Multiaddr]], *, private: bool = False) -> None:
+    def __init__(
+        self,
+        host: Host,
+        observed: Callable[[], Sequence[Multiaddr]],
+        *,
+        counts: Counter[str] | None = None,
+        private: bool = False,
+    ) -> None:
         """`observed` says where others see us. `private`: punch to private addresses too, on local networks."""
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter() if counts is None else counts
         self._host = host
         self._observed = observed
         self._private = private

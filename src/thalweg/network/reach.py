@@ -12,6 +12,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -73,9 +74,11 @@ class Reach:
         self._punching: set[PeerId] = set()
         self._serves = serves is not None
         self.relaying = Relaying(host, serves=serves, clock=clock, on_circuit=self._on_circuit)
-        self.holes = Holes(host, self._predicted)
-        self._dial_back = DialBack(host)
-        self._punches = punches
+        self.hole_counts: Counter[str] = Counter()
+        # behind a proxy for everything nobody may learn our address: no dial-backs either way, and no holes
+        self._holes = None if proxies_all else Holes(host, self._predicted, counts=self.hole_counts)
+        self._dial_back = None if proxies_all else DialBack(host)
+        self._punches = punches and self._holes is not None
         if proxy is not None:
             host.dialler.by_tor = proxy.dial
             host.dialler.by_proxy = proxy.dial if proxies_all else None
@@ -129,7 +132,7 @@ class Reach:
             inbound=sum(not info.dialled for info in linked),
             is_relay=self._serves,
             circuits_in=self.relaying.counts["circuits_in"],
-            holes=self.holes.counts["punched"],
+            holes=self.hole_counts["punched"],
         )
         return msgspec.structs.replace(report, advice=reachability.advise(report))
 
@@ -148,7 +151,7 @@ class Reach:
 
     async def check(self, *, anew: bool = False) -> None:
         """Ask a few peers to dial back, where it is time, or `anew`."""
-        if self.is_local and not anew:
+        if self._dial_back is None or (self.is_local and not anew):
             return
         tried = self._candidates()
         now = self._clock()
@@ -168,6 +171,8 @@ class Reach:
 
     async def _ask(self, peer: PeerId, tried: tuple[Multiaddr, ...]) -> None:
         self._asked_at[peer] = self._clock()
+        if self._dial_back is None:
+            return
         try:
             reached = await self._dial_back.ask(peer, tried)
         except Unavailable as error:
@@ -222,8 +227,8 @@ class Reach:
         """Become direct: dial where the peer says it is, else open a hole."""
         try:
             await self._dial_directly(peer)
-            if self._host.is_relayed(peer):
-                await self.holes.punch(peer)
+            if self._holes is not None and self._host.is_relayed(peer):
+                await self._holes.punch(peer)
         finally:
             self._punching.discard(peer)
 

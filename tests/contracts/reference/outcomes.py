@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from thalweg.channel.claims import Claim, Condition, HashLock, Position
-from thalweg.instruments.terms import Instrument, Payoff, unknot
+from thalweg.instruments.terms import Instrument, Payoff, Style, unknot
 from thalweg.units import SCALE, Hash
 
 GRID_S: Final = 60
@@ -54,14 +54,28 @@ def moves(claim: Claim, settlement: int, mark_time: int, facts: Facts) -> list[M
             return [Move(claim.payee if is_met else claim.payer, claim.asset, claim.amount, True)]
         case Position():
             debtor, creditor = (claim.long, claim.short) if claim.premium > 0 else (claim.short, claim.long)
-            found = [Move(creditor if is_met else debtor, settlement, abs(claim.premium), True)]
-            if is_met:
-                price = settlement_price(claim.instrument, mark_time, facts)
-                amount = payoff(claim.instrument, claim.quantity, price)
-                found += [Move(claim.long, settlement, amount, False), Move(claim.short, settlement, -amount, False)]
-            return found
+            premium = Move(creditor if is_met else debtor, settlement, abs(claim.premium), True)
+            price = settlement_price(claim.instrument, mark_time, facts) if is_met else None
+            if claim.instrument.style == Style.PHYSICAL:
+                return [premium, *delivery(claim, settlement, price)]
+            amount = 0 if price is None else payoff(claim.instrument, claim.quantity, price)
+            return [
+                premium, Move(claim.long, settlement, amount, False), Move(claim.short, settlement, -amount, False)
+            ]  # fmt: skip
         case _:
             raise Untold("claim: unsupported")
+
+
+def delivery(claim: Position, settlement: int, price: int | None) -> list[Move]:
+    """Both sides are in escrow, the strike and the goods: exercised they change hands, else they go back."""
+    terms = claim.instrument
+    strike = int(Fraction(claim.quantity * terms.knots[0] * terms.unit, SCALE**2))
+    goods = int(Fraction(claim.quantity * terms.knots[1], SCALE))
+    buyer, seller = (claim.short, claim.long) if terms.payoff == Payoff.PUT else (claim.long, claim.short)
+    in_the_money = {Payoff.CALL: 1, Payoff.PUT: -1, Payoff.FORWARD: 0}[terms.payoff]
+    is_exercised = price is not None and (not in_the_money or in_the_money * (price - terms.knots[0]) > 0)
+    takes_strike, takes_goods = (seller, buyer) if is_exercised else (buyer, seller)
+    return [Move(takes_strike, settlement, strike, True), Move(takes_goods, terms.deliver, goods, True)]
 
 
 def met(condition: Condition, facts: Facts) -> bool:
@@ -72,17 +86,21 @@ def met(condition: Condition, facts: Facts) -> bool:
     return all(in_time)
 
 
-def settlement_price(instrument: Instrument, mark_time: int, facts: Facts) -> int:
-    """Return the price an expiry settles at: the first report that is no void, else, after the grace, the mark."""
+def settlement_price(instrument: Instrument, mark_time: int, facts: Facts) -> int | None:
+    """Return the price an expiry settles at: the first report that is no void; after a week of silence the mark; None
+    after two, where nobody has shown even that."""
     for step in range(VOIDS_MAX):
         said = facts.settlements.get((instrument.oracle, instrument.feed, instrument.expiry + step * GRID_S))
         if said is None:
             break
         if not said.is_void:
             return said.price
+    silent_s = facts.now - max(instrument.expiry, facts.deadline)
     mark = facts.marks.get((instrument.oracle, instrument.feed, mark_time))
-    if facts.now > max(instrument.expiry, facts.deadline) + GRACE_S and mark is not None and not mark.is_void:
+    if silent_s > GRACE_S and mark is not None and not mark.is_void:
         return mark.price
+    if silent_s > 2 * GRACE_S:
+        return None
     raise Untold("claim: no oracle report")
 
 
@@ -96,8 +114,14 @@ def payoff(instrument: Instrument, quantity: int, price: int) -> int:
             value = Fraction(max(strike - price, 0))
         case Payoff.CURVE:
             value = _on_curve([unknot(one) for one in instrument.knots], price)
-        case _:
-            raise Untold("claim: unsupported")
+        case Payoff.DIGITAL_CALL:
+            value = Fraction(SCALE if price >= strike else 0)
+        case Payoff.DIGITAL_PUT:
+            value = Fraction(SCALE if price < strike else 0)
+        case Payoff.FORWARD:
+            value = Fraction(price - strike)
+    if instrument.style == Style.INVERSE:
+        return int(value * quantity * instrument.unit / (max(price, 1) * SCALE))
     return int(value * quantity * instrument.unit / SCALE**2)
 
 

@@ -30,7 +30,8 @@ def _totals(account: Account) -> int:
 
 def _dispute(account: Account, dispute: Dispute) -> int:
     terms, state = account.terms, dispute.state.state
-    payees = codec.encode(("(address[],address[],uint8)",), ((terms.payouts, terms.assets, terms.settlement),))
+    rules = terms.settlement | terms.close_out << 8 | terms.exit_spread << 16
+    payees = codec.encode(("(address[],address[],uint256)",), ((terms.payouts, terms.assets, rules),))
     balances = state.balances_hash
     if not state.version:
         balances = balances_hash((Holding(),) * len(account.deposited), ZERO_HASH)

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 from eth_abi import abi as codec
 from hypothesis import strategies as st
 from tests.contracts.claims import lock, option
-from tests.contracts.reference.outcomes import Facts, moves
+from tests.contracts.reference.outcomes import Facts, delivery, moves
 from tests.contracts.reference.shares import Cell, settled
-from tests.contracts.scene import Channel, State
+from tests.contracts.scene import FEED, Channel, State
 
-from thalweg.chain.artefacts import ADJUDICATOR, entries
+from thalweg.chain.artefacts import RESOLVER, entries
 from thalweg.chain.calls import Invocation
 from thalweg.channel.claims import UNCONDITIONAL, Claim, Condition, HashLock, Position
 from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import Terms
-from thalweg.instruments.terms import Instrument, Payoff, knot
+from thalweg.instruments.terms import Instrument, Payoff, Style, knot
 from thalweg.units import SCALE, Amount, ClaimId, Hash, Price, Quantity, Seat, UnixSeconds, Version
 
 CLAIMS_MAX: Final = 5
@@ -86,7 +87,7 @@ def _adds_up(column: list[Cell], escrow: int) -> bool:
 
 def run_of(invocation: Invocation) -> list[bytes]:
     """Return the claims, as words, that a `resolve` carries."""
-    return list(codec.decode(entries(ADJUDICATOR)["resolve"].inputs, invocation.data[4:])[8])
+    return list(codec.decode(entries(RESOLVER)["resolve"].inputs, invocation.data[4:])[9])
 
 
 def _shared_out(data: st.DataObject, channel: Channel, claims: list[Claim]) -> tuple[list[Holding], list[Claim]]:
@@ -118,7 +119,10 @@ def _escrow(claim: Claim, asset: int, settlement: int) -> int:
         case HashLock():
             return claim.amount if claim.asset == asset else 0
         case Position():
-            return abs(claim.premium) if settlement == asset else 0
+            taken = abs(claim.premium) if settlement == asset else 0
+            if claim.instrument.style == Style.PHYSICAL:
+                taken += sum(move.amount for move in delivery(claim, settlement, None) if move.asset == asset)
+            return taken
         case _:
             return 0
 
@@ -152,13 +156,21 @@ def _claim(data: st.DataObject, channel: Channel, number: int, expiries: tuple[i
 
 def _instrument(data: st.DataObject, channel: Channel, expiries: tuple[int, ...]) -> Instrument:
     expiry = data.draw(st.sampled_from(expiries))
-    payoff = data.draw(st.sampled_from((Payoff.CALL, Payoff.PUT, Payoff.CURVE)))
+    payoff = data.draw(st.sampled_from(list(Payoff)))
+    style = data.draw(st.sampled_from((Style.LINEAR, Style.LINEAR, Style.INVERSE, Style.PHYSICAL)))
+    assets = len(channel.terms.assets)
+    if style == Style.PHYSICAL and (assets < 2 or payoff not in (Payoff.CALL, Payoff.PUT, Payoff.FORWARD)):
+        style = Style.LINEAR
     strike = data.draw(st.integers(1, 200_000))
+    if style == Style.PHYSICAL:
+        goods = data.draw(st.integers(1, 10**6))
+        knots: tuple[int, ...] = (strike * SCALE, goods)
+        deliver = 1 - channel.terms.settlement
+        return Instrument(payoff, channel.terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style, deliver)
     if payoff != Payoff.CURVE:
-        return option(channel.terms.oracle, strike, expiry, payoff)
+        plain = option(channel.terms.oracle, strike, expiry, payoff)
+        return msgspec.structs.replace(plain, style=style)
     ys = data.draw(st.tuples(*(st.integers(-(10**12), 10**12),) * 3))
     xs = (0, strike * SCALE // 2 + 1, strike * SCALE + 2)
     knots = tuple(knot(Price(x), y) for x, y in zip(xs, ys, strict=True))
-    return Instrument(
-        Payoff.CURVE, channel.terms.oracle, option(channel.terms.oracle, 1, 1).feed, UnixSeconds(expiry), 10**6, knots
-    )
+    return Instrument(payoff, channel.terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style)

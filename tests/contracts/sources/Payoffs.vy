@@ -20,7 +20,10 @@ def amount(
     knots: DynArray[uint256, payoffs.KNOTS_MAX],
     price: uint256,
 ) -> int256:
-    return payoffs._amount(payoff, style, quantity, unit, knots, price)
+    found: int256 = payoffs._amount(payoff, style, quantity, unit, knots, price)
+    if payoff <= payoffs.PUT and style == payoffs.LINEAR and len(knots) == 1:
+        assert payoffs._vanilla(payoff == payoffs.CALL, quantity, unit, knots[0], price) == found
+    return found
 
 
 @external

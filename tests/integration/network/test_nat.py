@@ -176,6 +176,21 @@ def test_a_hole_is_punched_through_both_routers_and_the_relay_is_left(relay: Nod
         two.end()
 
 
+def test_strangers_behind_routers_find_each_other_from_one_address(routers: None) -> None:
+    relay = Node(NET, "relay", "44.0.0.1", "4003", "--relay", "--find")
+    two = Node(TWO, "two", "0.0.0.0", "4006", "--punch", "--find", relay.address)
+    one = Node(ONE, "one", "0.0.0.0", "4006", "--punch", "--find", relay.address)
+    try:
+        for _ in range(PATIENCE_SECONDS * 10):
+            if two.id in one.ask()["links"] and one.id in two.ask()["links"]:
+                break
+            subprocess.run(["sleep", "0.1"], check=True)
+        assert two.id in one.ask()["links"]
+    finally:
+        for node in (one, two, relay):
+            node.end()
+
+
 def test_who_can_be_reached_learns_it(relay: Node) -> None:
     one = Node(ONE, "one", "0.0.0.0", "4001", relay.address)
     public = Node(NET, "public", "44.0.0.1", "4002", relay.address)

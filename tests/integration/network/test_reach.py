@@ -11,9 +11,10 @@ from typing import Final, cast
 import pytest
 from tests.integration.network.peers import ECHO, Party, running, until
 
-from thalweg.errors import Unavailable
+from thalweg.errors import Reason, Unavailable
 from thalweg.network import Multiaddr, natpmp, upnp
 from thalweg.network.autonat import DIAL_REFUSED, PROTOCOL, DialBack, encode_request, probe, read_answer
+from thalweg.network.holes import PROTOCOL as DCUTR
 from thalweg.network.neighbours import Neighbours
 from thalweg.network.reach import Reach
 from thalweg.network.reachability import Reachability
@@ -177,6 +178,29 @@ def test_reach_learns_from_peers_that_it_can_be_reached() -> None:
             assert reach.addresses()[0] == one.address
             assert reach.report().trials
             watching.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_node_that_uses_nothing_but_the_proxy_tells_nobody_where_it_is() -> None:
+    async def scenario() -> None:
+        hidden, other = Party(b"hidden".ljust(32)), Party(b"other".ljust(32))
+        tor = Proxy(other.address)
+        async with serving(tor.serve) as port, running(hidden, other):
+            tor.target = other.address
+            reach = Reach(hidden.host, proxy=SocksProxy("127.0.0.1", port), proxies_all=True)
+            DialBack(other.host)
+            await hidden.host.dial(other.address)
+            assert tor.asked == [(b"127.0.0.1", other.address.port, b"")]
+            await until(lambda: all(PROTOCOL in info.protocols for info in hidden.host.linked()))
+            await reach.check(anew=True)
+            assert reach.report().trials == ()
+            for protocol in (PROTOCOL, DCUTR):
+                with pytest.raises(Unavailable) as caught:
+                    await other.host.open(hidden.id, protocol)
+                assert caught.value.reason is Reason.UNKNOWN_FEATURE
+            hidden.host.disconnect(other.id, "done")
+            await until(lambda: not hidden.host.linked())
 
     asyncio.run(scenario())
 

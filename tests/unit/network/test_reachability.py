@@ -1,5 +1,6 @@
 """What dial-backs say, what is told to whom, what to do; and the parsers of what routers and neighbours send."""
 
+import ipaddress
 import struct
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from thalweg.errors import PeerFault, Reason, Unavailable
 from thalweg.network import autonat, holes, mdns, natpmp
+from thalweg.network.local import local_addresses
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
 from thalweg.network.reachability import Evidence, Reachability, Report, advise, candidates, expanded
@@ -113,3 +115,9 @@ def test_hole_punching_messages_have_a_limit() -> None:
     with pytest.raises(PeerFault) as caught:
         holes.read(bytes(holes.MESSAGE_BYTES_MAX + 1))
     assert caught.value.reason is Reason.OVERSIZED
+
+
+def test_this_machines_addresses_are_addresses_and_not_its_own_alone() -> None:
+    found = local_addresses()
+    assert len(set(found)) == len(found)
+    assert not any(ipaddress.ip_address(each).is_loopback for each in found)

@@ -7,6 +7,7 @@ import pytest
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.interface import Bachelier, SurfaceModel, Value, Wish, price, register, supported
 from thalweg.pricing.models.parameters import Bates, BlackScholes, Heston, Kou, Merton, VarianceGamma
+from thalweg.pricing.models.rough import RoughBergomi, RoughHeston
 from thalweg.pricing.sabr import Sabr
 from thalweg.pricing.smile import Smile
 from thalweg.pricing.surface import Slice, Surface
@@ -40,7 +41,7 @@ TERMS: dict[type, Terms] = {
     Forward: Forward(99.0, 0.5), Curve: Curve(((80.0, 0.0), (100.0, 20.0), (120.0, 5.0)), 0.5),
     Barrier: Barrier(True, False, False, 100.0, 90.0, 0.5),
     DoubleBarrier: DoubleBarrier(True, False, 100.0, 80.0, 130.0, 0.5),
-    Touch: Touch(True, 120.0, 0.5), Lookback: Lookback(True, 0.5, 100.0), Asian: Asian(True, 100.0, 0.5, 6, 0.1),
+    Touch: Touch(True, 120.0, 0.5), Lookback: Lookback(True, 0.5, 100.0), Asian: Asian(True, 100.0, 0.5, 5, 0.1),
     Twap: Twap(True, 100.0, 0.5), VarianceTerms: VarianceTerms(0.16, 0.5), Future: Future(0.5),
     PerpetualTerms: PerpetualTerms(),
 }  # fmt: skip
@@ -49,6 +50,7 @@ MODELS: dict[str, Any] = {
     "SurfaceModel": SurfaceModel(), "Heston": Heston(0.16, 1.5, 0.16, 0.4, -0.5),
     "Bates": Bates(0.16, 1.5, 0.16, 0.4, -0.5, 0.1, -0.05, 0.1), "Merton": Merton(0.4, 0.2, -0.05, 0.1),
     "Kou": Kou(0.4, 0.2, 0.4, 20.0, 20.0), "VarianceGamma": VarianceGamma(0.4, 0.1, -0.05),
+    "RoughBergomi": RoughBergomi(0.16, 1.5, -0.6, 0.1), "RoughHeston": RoughHeston(0.16, 1.0, 0.16, 0.3, -0.6, 0.2),
 }  # fmt: skip
 PAIRS = [(terms, model) for terms, models in supported().items() for model in models]
 QUICK = Wish(paths=2048)
@@ -57,8 +59,8 @@ QUICK = Wish(paths=2048)
 @pytest.mark.parametrize(("terms", "model"), PAIRS, ids=[f"{t} under {m}" for t, m in PAIRS])
 def test_every_pair_that_is_said_to_be_supported_is(terms: str, model: str) -> None:
     kind = next(one for one in TERMS if one.__name__ == terms)
-    if terms in ("Barrier", "Lookback") and model == "VarianceGamma":
-        return  # not watched all the time: the next test
+    if terms in ("Barrier", "Lookback") and model in ("VarianceGamma", "RoughBergomi", "RoughHeston"):
+        return  # not watched all the time, or in another test
     found = price(TERMS[kind], MODELS[model], MARKET if model == "SurfaceModel" else PLAIN, QUICK)
     assert isinstance(found, Value)
     assert found.error >= 0.0

@@ -1,5 +1,8 @@
 """Products: exact sensitivities, parities between them, limits, QuantLib over random grids, and what is refused."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -273,3 +276,35 @@ def test_what_is_paid_in_coin_is_worth_the_other_over_the_spot() -> None:
     curve = piecewise([(90.0, 0.0), (97.0, 0.0), (200.0, 103.0)], 101.0, 0.4, 0.6, 0.03, 0.01, request=coin)
     for name in OUTPUTS:
         assert float(curve[name]) == pytest.approx(float(whole[name]), rel=1e-9, abs=1e-13), name
+
+
+SCRIPT = """
+import hashlib, numpy as np
+from thalweg.pricing.formula import SINGLE, Request
+from thalweg.pricing.products.barriers import barrier
+from thalweg.pricing.products.averages import asian
+rng = np.random.default_rng(1)
+s, v = rng.uniform(80, 120, 3000), rng.uniform(0.1, 1.0, 3000)
+every = Request(outputs=tuple(SINGLE))
+found = barrier(True, False, False, s, 100.0, 85.0, v, 0.5, 0.03, 0.01, 2.0, request=every)
+one = Request(outputs=("price",))
+found |= {m: asian(True, s, 100.0, v, 0.5, count=4, method=m, request=one)["price"] for m in ("curran", "moments")}
+print(hashlib.sha256(b"".join(found[name].tobytes() for name in sorted(found))).hexdigest())
+"""
+
+
+def test_every_processor_gives_the_same_bits() -> None:
+    """numpy with and without its wider instructions: what differs between processors is not used."""
+    plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": ""}
+    names = subprocess.run(
+        [sys.executable, "-c", "import numpy as n; print(*n.__config__.show('dicts')['SIMD Extensions']['found'])"],
+        capture_output=True, text=True, check=True, env=plain,
+    ).stdout.split()  # fmt: skip
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, check=True,
+            env={**plain, "NPY_DISABLE_CPU_FEATURES": off},
+        ).stdout
+        for off in ("", " ".join(names))
+    }  # fmt: skip
+    assert len(hashes) == 1

@@ -1,6 +1,7 @@
 """How a request is answered: from the shelf alone, in bounded time and space. Pure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from thalweg.errors import PeerFault, Reason
 from thalweg.network.sync import messages, reconciling
@@ -23,7 +24,8 @@ from thalweg.network.sync.messages import (
 )
 from thalweg.network.sync.shelf import PAGE_BYTES_MAX, SHORT_BYTES, Shelf
 
-_NOTHING = Shelf()
+CHECK_COST: Final = 64  # of an item's signature, in looks at an id
+_NOTHING: Final = Shelf()
 
 
 def answer(shelves: Mapping[str, Shelf], request: Request) -> Answer:
@@ -54,7 +56,7 @@ def cost(shelves: Mapping[str, Shelf], request: Request) -> int:
         case Beat(_, prints):
             return 1 + len(prints)
         case Give(_, payloads):
-            return 1 + len(payloads)
+            return 1 + CHECK_COST * len(payloads)
         case Reconcile(_, message):
             return 16 + len(message) // ID_BYTES
         case Fetch(topic, joined, salt) if salt:

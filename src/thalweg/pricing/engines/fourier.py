@@ -1,8 +1,9 @@
-"""European options under the models with a characteristic function: COS with its proven bound."""
+"""European options under the models with a characteristic function: COS with its proven bound; rough Heston's own."""
 
 from typing import Any
 
 from thalweg.pricing.interface import Value, Wish, register
+from thalweg.pricing.models import rough
 from thalweg.pricing.models.fourier import price_slice
 from thalweg.pricing.models.parameters import Bates, Heston, Kou, Merton, VarianceGamma
 from thalweg.pricing.terms import European, Market
@@ -21,5 +22,14 @@ def _european(terms: European, model: Any, market: Market, wish: Wish) -> Value:
     return Value(float(found.price), greeks, float(found.error), "COS, error bounded", warnings)
 
 
+def _rough(terms: European, model: rough.RoughHeston, market: Market, wish: Wish) -> Value:
+    forward = market.forward(terms.years)
+    found = rough.price_slice(model, terms.is_call, forward, terms.strike, terms.years, market.rate)
+    unit = forward if terms.inverse else 1.0
+    method = "Fourier, fractional Adams; the error is estimated"
+    return Value(float(found.price) / unit, {}, float(found.error) / unit, method)
+
+
+register(European, rough.RoughHeston, _rough)
 for _model in (Heston, Bates, Merton, Kou, VarianceGamma):
     register(European, _model, _european)

@@ -6,8 +6,9 @@ from thalweg.errors import Reason, UserFault
 from thalweg.pricing.black import YEAR_S
 from thalweg.pricing.interface import Value, Wish, register
 from thalweg.pricing.models.parameters import Bates, Heston, Kou, Merton, VarianceGamma
+from thalweg.pricing.models.rough import RoughBergomi, RoughHeston
 from thalweg.pricing.paths import PathPrice, Sampling, price_asian, price_barrier, price_lookback
-from thalweg.pricing.terms import Asian, Barrier, Lookback, Market, Twap
+from thalweg.pricing.terms import Asian, Barrier, European, Lookback, Market, Twap
 
 _DEVIATIONS: Final = 3.0  # standard errors that the error stands for
 
@@ -35,6 +36,17 @@ def _asian(terms: Asian, model: Any, market: Market, wish: Wish) -> Value:
         model, terms.is_call, terms.strike, market.spot, times[~now], market.rate, market.dividend,
         known=known + float(now.sum()) * market.spot / whole, weights=np.full(int((~now).sum()), 1.0 / whole),
         pay_years=terms.years, sampling=_sampling(wish), greeks=wish.greeks,
+    )  # fmt: skip
+    return _value(found, wish)
+
+
+def _european(terms: European, model: Any, market: Market, wish: Wish) -> Value:
+    """An average of one fixing."""
+    if terms.inverse:
+        raise UserFault(Reason.UNKNOWN_FEATURE, "European: coin-settled ones are not priced by Monte Carlo")
+    found = price_asian(
+        model, terms.is_call, terms.strike, market.spot, [terms.years], market.rate, market.dividend,
+        sampling=_sampling(wish), greeks=wish.greeks,
     )  # fmt: skip
     return _value(found, wish)
 
@@ -87,6 +99,8 @@ def _lookback(terms: Lookback, model: Any, market: Market, wish: Wish) -> Value:
 
 
 _ENGINES: Final[dict[type, Any]] = {Asian: _asian, Twap: _twap, Barrier: _barrier, Lookback: _lookback}
-for _model in (Heston, Bates, Merton, Kou, VarianceGamma):
+for _model in (Heston, Bates, Merton, Kou, VarianceGamma, RoughBergomi, RoughHeston):
     for _terms, _engine in _ENGINES.items():
-        register(_terms, _model, _engine)
+        if _terms is not Twap or _model not in (RoughBergomi, RoughHeston):  # ticks are not on equal steps from now
+            register(_terms, _model, _engine)
+register(European, RoughBergomi, _european)

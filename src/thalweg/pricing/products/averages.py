@@ -18,6 +18,7 @@ Geometric averages are lognormal: exact (A. Kemna and A. Vorst, J. Banking and F
 from typing import TYPE_CHECKING, Any, Final
 
 from thalweg.errors import Reason, UserFault
+from thalweg.pricing import elementary
 from thalweg.pricing.bulk import Field, Rule
 from thalweg.pricing.formula import MARKET, Request, evaluate
 from thalweg.pricing.jets import Number, exp, log, normal_cdf, sqrt, total, value_of, where
@@ -201,15 +202,15 @@ def _root(forwards: Number, spread: Number, target: Any, weights: Any) -> Number
     plain, a = value_of(forwards) * weights, value_of(spread)
     y = np.zeros(np.broadcast_shapes(plain.shape[1:], a.shape[1:], np.shape(target)))
     for _ in range(_STEPS_MAX):
-        parts = plain * np.exp(a * y - 0.5 * a * a)
+        parts = plain * elementary.exp(a * y - 0.5 * a * a)
         mean, slope = parts.sum(axis=0), (a * parts).sum(axis=0)
         # Newton's method on the logarithm, which is nearly linear in y
-        step = np.clip(np.log(target / mean) * mean / np.maximum(slope, 1e-300), -5.0, 5.0)
+        step = np.clip(elementary.log(target / mean) * mean / np.maximum(slope, 1e-300), -5.0, 5.0)
         y = y + step
         if np.all(np.abs(step) < 1e-13 * (1.0 + np.abs(y))):
             break
     y = np.clip(y, -37.0, 37.0)
-    firm = (a * plain * np.exp(a * y - 0.5 * a * a)).sum(axis=0) > 1e-250
+    firm = (a * plain * elementary.exp(a * y - 0.5 * a * a)).sum(axis=0) > 1e-250
     result: Number = y + 0.0 * total(forwards)
     for _ in range(2):  # each step makes more derivatives exact: the first, then all three
         parts = forwards * weights * exp(spread * result - 0.5 * spread * spread)
@@ -234,7 +235,7 @@ def _geometric(
     drift = (carry - 0.5 * volatility * volatility) * middle
     level = share * (log(spot) + drift)
     if seen:
-        level = level + (seen / whole) * np.log(seen_average)
+        level = level + (seen / whole) * elementary.log(seen_average)
     return option_on_lognormal(is_call, exp(level + 0.5 * variance), strike, variance)
 
 
@@ -252,7 +253,7 @@ def _continuous_geometric(
     share = where(begun, left / window, 1.0 + 0.0 * left)
     variance = volatility * volatility * (start + left / 3.0) * share * share
     level = share * (log(spot) + (carry - 0.5 * volatility * volatility) * (start + 0.5 * left))
-    known = np.log(np.where(begun & (seen_average > 0.0), seen_average, 1.0))
+    known = elementary.log(np.where(begun & (seen_average > 0.0), seen_average, 1.0))
     level = level + gone / window * known
     return option_on_lognormal(is_call, exp(level + 0.5 * variance), strike, variance)
 

@@ -15,6 +15,7 @@ from thalweg.network.sync.messages import (
     Answer,
     Fetch,
     GetShortIds,
+    Give,
     Ids,
     Items,
     Reconciled,
@@ -174,6 +175,7 @@ def test_a_full_shelf_keeps_what_expires_last_and_does_not_ask_for_the_rest_agai
 
 def test_what_an_answer_costs_grows_with_what_it_makes_us_look_at() -> None:
     kept = {TOPIC: shelf(range(3000))}
+    assert cost(kept, Give(TOPIC, (item(1),) * 10)) > 10 * cost(kept, Fetch(TOPIC, bytes(320)))
     asked = GetShortIds(TOPIC, SALT, 0, 0, 1)
     first = cost(kept, asked)
     assert first > 1000
