@@ -6,7 +6,7 @@ SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint format check bench-channel gas mutants picture artefacts lock anvil interop clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*[#][#] .*/\1/p' Makefile)
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -46,10 +46,29 @@ check: lint test ## Everything a commit must pass
 bench-channel: $(VENV)/.dev ## Update latency, throughput, start-up, memory, replay: table and bench/results/channel.json
 	$(BIN)/python -m bench.channel
 
+$(VENV)/.peers: requirements/peers.lock $(VENV)/.dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/peers.lock
+	@touch $@
+
+bench-pricing: $(VENV)/.peers ## Prices beside QuantLib, scipy and others: table and bench/results/pricing.json (ARGS="asian implied")
+	$(BIN)/python -m bench.pricing $(ARGS)
+
+bench-net: $(VENV)/.dev ## The network beside py-libp2p: table, bench/results/net.json and docs/network-cost.svg
+	$(BIN)/python -m bench.net
+
+bench-forecast: $(VENV)/.dev ## Volatility forecasts, walked forward (ARGS="prices.csv": Date, Open, High, Low, Close)
+	$(BIN)/python -m bench.forecast $(ARGS)
+
 gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/contracts/gas.snapshot
 	$(BIN)/python -m bench.gas
 
-mutants: $(VENV)/.dev ## Mutation testing of the contracts, for hours (ARGS="--sample 60")
+siege: $(VENV)/.dev ## 100,000 hostile calls on contract and reference model side by side (for the night; ARGS="--calls 9000")
+	$(BIN)/python -m tests.contracts.siege $(ARGS)
+
+contract-tables: $(VENV)/.dev ## The gas table and the diagram of docs/contracts.md, made anew
+	$(BIN)/python docs/contract_tables.py
+
+mutants: $(VENV)/.dev ## Mutation testing of the contracts, for an hour or two (ARGS="--sample 20", "--minutes 30")
 	$(BIN)/python -m tests.contracts.mutants $(ARGS)
 
 picture: $(VENV)/.run ## Draw the README's picture of the demonstration
@@ -61,13 +80,21 @@ artefacts: $(VENV)/.dev ## Compile the contracts into src/thalweg/contracts/arte
 anvil: ## A second EVM for the chain adapter's tests (needs npm)
 	cd tests/integration/chain/anvil && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
+fuzz: $(VENV)/.dev ## Coverage-guided fuzzing of every parser for a minute (ARGS="--seconds 3600 --keep")
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/fuzz.lock || echo "atheris could not be installed here"
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 interop: ## py-libp2p in an environment of its own, for the network's tests
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/interop/requirements.lock
 
+interop-js: ## js-libp2p for the network's tests (needs npm)
+	cd tests/interop/js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --generate-hashes -q --no-annotate --no-header -o requirements/run.lock
 	uv pip compile --prerelease=allow --python-version 3.11 pyproject.toml requirements/build.in --group dev --generate-hashes -q --no-annotate --no-header -o requirements/dev.lock
+	uv pip compile --prerelease=allow --python-version 3.11 --group peers -c requirements/dev.lock --generate-hashes -q --no-annotate --no-header -o requirements/peers.lock
 
 clean: ## Remove what was built, the environment too
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 """The contracts that only tests need, compiled when they are first asked for."""
 
-from functools import cache
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,17 +14,23 @@ from thalweg.contracts.build import SOURCES
 from thalweg.crypto import keccak
 from thalweg.units import Address
 
-_HERE: Final = Path(__file__).parent / "sources"
+HERE: Final = Path(__file__).parent / "sources"
+CODES: Final[dict[str, bytes]] = {}
 
 
-@cache
 def creation_code(name: str) -> bytes:
     """Return the creation code of `tests/contracts/sources/{name}.vy`."""
-    bundle = FilesystemInputBundle([SOURCES, _HERE])
-    with bundle.search_path(_HERE):
-        output = compile_from_file_input(
-            bundle.load_file(f"{name}.vy"), input_bundle=bundle, output_formats=["bytecode"]
-        )
+    if name not in CODES:
+        CODES[name] = compile_code(HERE / f"{name}.vy")
+    return CODES[name]
+
+
+def compile_code(path: Path, sources: Path = SOURCES) -> bytes:
+    """Return a contract's creation code, its modules from `sources`."""
+    bundle = FilesystemInputBundle([sources, path.parent])
+    with bundle.search_path(path.parent), bundle.search_path(sources), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a payee that destroys itself does what is deprecated
+        output = compile_from_file_input(bundle.load_file(path.name), input_bundle=bundle, output_formats=["bytecode"])
     return bytes.fromhex(output["bytecode"].removeprefix("0x"))
 
 

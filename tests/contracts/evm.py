@@ -11,11 +11,11 @@ import msgspec
 from eth.exceptions import Revert
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.prague import PragueVM
-from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.state import PragueState
 from eth.vm.spoof import SpoofTransaction
 from eth_abi import abi as codec
 from tests.contracts.accounts import Accounts
+from tests.contracts.interpreter import Computation
 
 from thalweg.chain.artefacts import entries
 from thalweg.chain.calls import Invocation, Log, deployment
@@ -28,7 +28,6 @@ GAS_LIMIT: Final = 8_000_000
 BLOCK_GAS: Final = 30_000_000
 GENESIS_TIME: Final = 3_000_000_000  # a round number, far from the edges of every word that holds a time
 WEALTH_WEI: Final = 10**22
-_JUMPS: Final[dict[bytes, tuple[set[int], set[int]]]] = {}
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -62,24 +61,11 @@ class Reverted(Exception):
     """The reason a call was refused for."""
 
 
-class _Computation(PragueComputation):  # type: ignore[misc]  # py-evm is untyped at our border
-    """A computation that knows which jumps in its code are valid from the last time it ran."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        valid, invalid = _JUMPS.setdefault(self.msg.code, (set(), set()))
-        self.code.valid_positions, self.code.invalid_positions = valid, invalid
-
-    def extend_memory(self, start_position: int, size: int) -> None:
-        if start_position + size > len(self._memory):
-            super().extend_memory(start_position, size)
-
-
 class _State(PragueState):  # type: ignore[misc]
     """The state of a chain, transient storage included, in one journal."""
 
     account_db_class = Accounts
-    computation_class = _Computation
+    computation_class = Computation
 
     def get_transient_storage(self, address: bytes, slot: int) -> bytes:
         return self._account_db.transient.get((address, slot), b"")  # type: ignore[no-any-return]
@@ -137,6 +123,11 @@ class Evm:
         """Return the newest block's time."""
         return self._now
 
+    @property
+    def upcoming(self) -> int:
+        """Return the time of the next block."""
+        return self._next
+
     def travel(self, time: int) -> None:
         """Let the next block have this time."""
         assert time > self._now, "time only goes forward"
@@ -183,6 +174,10 @@ class Evm:
     def coins(self, who: Address) -> int:
         """Return an account's native balance."""
         return self._accounts.get_balance(who)
+
+    def code(self, contract: Address) -> bytes:
+        """Return what a contract runs."""
+        return self._accounts.get_code(contract)
 
     def slot(self, contract: Address, index: int) -> int:
         """Return one storage slot."""
@@ -237,5 +232,5 @@ class Evm:
 
 def _reason(done: Any) -> str:
     if isinstance(done.error, Revert):
-        return revert_reason(bytes(done.output))
+        return revert_reason(bytes(done.output)) or "reverted"
     return f"{type(done.error).__name__}: {done.error}"

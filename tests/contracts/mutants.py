@@ -1,189 +1,157 @@
-"""Mutation testing of the contracts: flip one operator, bound or check at a time; the tests must notice.
+"""Mutation testing of the contracts: change one operator, bound, check or statement at a time; the tests must notice.
 
     python -m tests.contracts.mutants                       every mutant (hours)
-    python -m tests.contracts.mutants --sample 60 --seed 7  a sample of them, the same for the same seed
+    python -m tests.contracts.mutants --minutes 30          as many as that, from where the last run stopped
+    python -m tests.contracts.mutants --sample 20 --seed 7  some of them, the same for the same seed
     python -m tests.contracts.mutants --only payoffs.vy     those of one source
+    python -m tests.contracts.mutants --tests attacks siege with some of the tests, by their files' names: a lower bound
 
-Each mutant is a copy of the project with one change, compiled anew, on which the contracts' tests run until one fails.
-One that does not compile counts for nothing. Gas figures and artefacts may not convict: they notice any change. What
-survives is printed, must be in `survivors.json` with the reason why it is harmless, and else fails the run.
+One that does not compile, or to the same code, counts for nothing. Gas figures and artefacts may not convict: they
+notice any change. What survives is printed, must be in `survivors.json` with the reason why it is harmless, and else
+fails the run. Fates are kept in `build/mutants.json` until the source they belong to changes.
 """
 
 import argparse
-import io
 import json
 import os
 import random
-import shutil
-import subprocess
 import sys
-import tempfile
-import tokenize
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+import time
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+os.environ["HYPOTHESIS_PROFILE"] = (
+    "mutants"  # before pytest reads it: found is enough, the smallest example is not wanted
+)
+
+import pytest
 from rich.console import Console
-from rich.progress import track
+from tests.contracts.laboratory import Fate, Laboratory, Verdict
+from tests.contracts.mutations import Mutant, every_mutant
+from tests.contracts.quick_vyper import hurry
 
 from thalweg.contracts.build import SOURCES
 
 PROJECT: Final = Path(__file__).parents[2]
+KEPT: Final = PROJECT / "build" / "mutants.json"
+RESULTS: Final = PROJECT / "bench" / "results" / "mutants.json"
 SURVIVORS: Final = Path(__file__).parent / "survivors.json"
 KILLED_MIN_PERCENT: Final = 95
-TESTS: Final = ("tests/contracts", "--ignore=tests/contracts/test_gas.py", "--ignore=tests/contracts/test_artefacts.py")
-MUTANT_S_MAX: Final = 900  # a mutant that loops has been noticed
-_COPIED: Final = ("src", "tests", "pyproject.toml", "README.md", "LICENSE")
-_SKIPPED: Final = ("TestToken.vy",)  # not part of what is deployed
-_SWAPS: Final = {
-    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+": "-", "-": "+", "*": "+", "//": "*",
-    "+=": "-=", "-=": "+=", "and": "or", "or": "and", "min": "max", "max": "min", "True": "False", "False": "True",
-    "unsafe_add": "unsafe_sub", "unsafe_sub": "unsafe_add", "<<": ">>", ">>": "<<", "&": "|", "|": "&",
-}  # fmt: skip
+_ALWAYS_NOTICE: Final = ("test_gas", "test_artefacts", "test_accounts", "test_mutants", "test_hashes")
+_TESTS: Final = ("tests/contracts", *(f"--ignore=tests/contracts/{name}.py" for name in _ALWAYS_NOTICE))
+_QUIET: Final = (
+    "-o",
+    "addopts=--import-mode=importlib",
+    "-p",
+    "no:terminal",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+)
 
 
-class Mutant(NamedTuple):
-    """One change: in a source, at a line, from `old` to `new`; `text` is the line after it."""
+class Fates:
+    """What became of each mutant, in a file that outlives the run."""
 
-    source: str
-    line: int
-    old: str
-    new: str
-    text: str
+    def __init__(self) -> None:
+        self._prints = {path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in SOURCES.glob("*.vy")}
+        kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+        self._kept: dict[str, list[str]] = kept
 
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line} {self.old!r} -> {self.new!r}: {self.text.strip()}"
+    def __getitem__(self, mutant: Mutant) -> Verdict | None:
+        found = self._kept.get(self._name(mutant))
+        return Verdict(Fate(found[0]), found[1]) if found else None
 
-    @property
-    def key(self) -> str:
-        """Return what names it when lines move."""
-        return f"{self.source}: {self.old} -> {self.new}: {self.text.strip()}"
+    def __setitem__(self, mutant: Mutant, verdict: Verdict) -> None:
+        self._kept[self._name(mutant)] = [verdict.fate, verdict.killer]
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_text(json.dumps(self._kept, indent=0))
 
-
-class Fate(StrEnum):
-    """What became of a mutant."""
-
-    KILLED = "killed"
-    SURVIVED = "survived"
-    STILLBORN = "does not compile"
-
-
-def mutants_of(source: str, text: str) -> Iterator[Mutant]:
-    """Yield every mutant of a source's text."""
-    lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        row, start = token.start
-        line, end = lines[row - 1] if row <= len(lines) else "", token.end[1]
-        if token.type not in (tokenize.OP, tokenize.NAME, tokenize.NUMBER) or line.lstrip().startswith(_DECLARATIONS):
-            continue
-        for new in _replacements(token):
-            yield Mutant(source, row, token.string, new, line[:start] + new + line[end:])
-    for row, line in enumerate(lines, 1):
-        if line.lstrip().startswith("assert ") and lines[row - 1].count("(") == lines[row - 1].count(")"):
-            yield Mutant(source, row, "assert", "pass", line[: len(line) - len(line.lstrip())] + "pass")
-        if line.lstrip().startswith("not "):
-            yield Mutant(source, row, "not", "", line.replace("not ", "", 1))
-
-
-_DECLARATIONS: Final = ("#", "import ", "from ", "struct ", "event ", "interface ", "uses:", "initializes:", "exports:")
-
-
-def _replacements(token: tokenize.TokenInfo) -> Iterator[str]:
-    if token.string in _SWAPS:
-        yield _SWAPS[token.string]
-    elif token.string == "not":
-        yield ""
-    elif token.type == tokenize.NUMBER and token.string.isdigit() and int(token.string) < 2**16:
-        yield str(int(token.string) + 1)
-
-
-def every_mutant(only: Iterable[str]) -> list[Mutant]:
-    """Return the mutants of all sources that ship, or of some."""
-    wanted = set(only)
-    sources = [path for path in sorted(SOURCES.glob("*.vy")) if path.name not in _SKIPPED]
-    chosen = [path for path in sources if not wanted or path.name in wanted]
-    return [mutant for path in chosen for mutant in mutants_of(path.name, path.read_text())]
-
-
-class Laboratory:
-    """A copy of the project in which one source at a time is changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        for name in _COPIED:
-            source = PROJECT / name
-            skip = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, folder / name, ignore=skip) if source.is_dir() else shutil.copy(source, folder)
-        self._sources = folder / "src" / "thalweg" / "contracts"
-        self._environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-
-    def try_out(self, mutant: Mutant) -> Fate:
-        """Say what becomes of a mutant; the sources are as they were afterwards."""
-        path = self._sources / mutant.source
-        before = path.read_text()
-        lines = before.splitlines()
-        lines[mutant.line - 1] = mutant.text
-        try:
-            path.write_text("\n".join(lines) + "\n")
-            if self._run("-m", "thalweg.contracts"):
-                return Fate.STILLBORN
-            failed = self._run("-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *TESTS)
-            return Fate.KILLED if failed else Fate.SURVIVED
-        finally:
-            path.write_text(before)
-
-    def tests_pass(self) -> bool:
-        """Say whether nothing is noticed where nothing was changed."""
-        return not self._run("-m", "pytest", "-x", "-q", *TESTS)
-
-    def _run(self, *arguments: str) -> bool:
-        """Run Python in the copy; True where it fails."""
-        try:
-            done = subprocess.run(
-                [sys.executable, *arguments],
-                cwd=self._folder, env=self._environment, timeout=MUTANT_S_MAX, capture_output=True, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return True
-        return done.returncode != 0
+    def _name(self, mutant: Mutant) -> str:
+        return f"{self._prints[mutant.source]} {mutant}"
 
 
 def main() -> int:
     """Try mutants out; 1 where too many survive, or one without a reason."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=int, default=0, help="how many, chosen at random (0: all)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="*", default=(), help="sources, such as payoffs.vy")
-    parser.add_argument("--list", action="store_true", help="list them, and try none")
-    options = parser.parse_args()
+    options = _options()
+    console, fates = Console(), Fates()
     chosen = every_mutant(options.only)
-    if options.sample:
-        chosen = random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))
-    console = Console()
     if options.list:
         for mutant in chosen:
             console.print(str(mutant), markup=False, highlight=False, soft_wrap=True)
         return 0
-    with tempfile.TemporaryDirectory(prefix="thalweg-mutants-") as name:
-        laboratory = Laboratory(Path(name))
-        if not laboratory.tests_pass():
+    reasons: dict[str, str] = json.loads(SURVIVORS.read_text())
+    random.Random(options.seed).shuffle(chosen)  # so that any part of a run is a fair sample
+    if options.sample:
+        chosen = [mutant for mutant in chosen if mutant.key not in reasons][: options.sample]
+    wanted = chosen if options.sample or options.again else [mutant for mutant in chosen if _is_open(fates[mutant])]
+    done = len(chosen) - len(wanted)
+
+    def told(mutant: Mutant, verdict: Verdict) -> None:
+        nonlocal done
+        fates[mutant] = verdict
+        done += 1
+        if verdict.fate is not Fate.KILLED or options.verbose:
+            killer = verdict.killer.rpartition("/")[2]
+            console.print(f"{done}/{len(chosen)} {verdict.fate} {mutant} {killer}", markup=False, soft_wrap=True)
+
+    if wanted:
+        hurry()
+        laboratory = Laboratory(wanted, options.jobs, time.monotonic() + 60 * options.minutes, told)
+        pytest.main([*_chosen_tests(options.tests), *_QUIET], plugins=[laboratory])
+        if not laboratory.is_sound:
             console.print("the tests fail on the contracts as they are")
             return 1
-        fates = {mutant: laboratory.try_out(mutant) for mutant in track(chosen, "Mutants", console=console)}
-    return _report(fates, console)
+    return _report(chosen, fates, reasons, console, is_whole=not (options.sample or options.only))
 
 
-def _report(fates: dict[Mutant, Fate], console: Console) -> int:
-    reasons: dict[str, str] = json.loads(SURVIVORS.read_text())
-    survivors = [mutant for mutant, fate in fates.items() if fate == Fate.SURVIVED]
-    for mutant in survivors:
-        console.print(f"survived: {mutant}", reasons.get(mutant.key, "NO REASON KNOWN"), markup=False, soft_wrap=True)
-    born = sum(fate != Fate.STILLBORN for fate in fates.values())
-    harmful = [mutant for mutant in survivors if mutant.key not in reasons]
-    killed = 100 * (born - len(survivors)) / born if born else 100
-    console.print(f"{born} mutants, {born - len(survivors)} killed ({killed:.1f} %), {len(harmful)} without a reason")
-    return int(killed < KILLED_MIN_PERCENT or bool(harmful))
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=int, default=0, help="how many, chosen at random (0: all)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=(), help="sources, such as payoffs.vy")
+    parser.add_argument(
+        "--tests", nargs="*", default=(), help="files of tests, such as attacks or closing; all of them"
+    )
+    parser.add_argument("--minutes", type=float, default=24 * 60, help="start none after so many")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at once")
+    parser.add_argument("--again", action="store_true", help="forget the fates of earlier runs")
+    parser.add_argument("--list", action="store_true", help="list them, and try none")
+    parser.add_argument("--verbose", action="store_true", help="name the killed ones too")
+    return parser.parse_args()
+
+
+def _chosen_tests(names: Sequence[str]) -> Sequence[str]:
+    here = Path(__file__).parent
+    paths = (path for name in names for path in (here / name, here / f"test_{name}.py") if path.exists())
+    return [str(path) for path in paths] or _TESTS
+
+
+def _is_open(verdict: Verdict | None) -> bool:
+    """Say whether a mutant is to be tried (again): survivors are, for the tests may be better now."""
+    return verdict is None or verdict.fate is Fate.SURVIVED
+
+
+def _report(chosen: list[Mutant], fates: Fates, reasons: dict[str, str], console: Console, *, is_whole: bool) -> int:
+    found = {mutant: verdict.fate for mutant in chosen if (verdict := fates[mutant]) is not None}
+    born = {mutant: fate for mutant, fate in found.items() if fate in (Fate.KILLED, Fate.SURVIVED)}
+    survivors = [mutant for mutant, fate in born.items() if fate is Fate.SURVIVED]
+    for mutant in sorted(survivors, key=str):
+        console.print(f"survived: {mutant}:", reasons.get(mutant.key, "NO REASON KNOWN"), markup=False, soft_wrap=True)
+    unexplained = [mutant for mutant in survivors if mutant.key not in reasons]
+    killed = len(born) - len(survivors)
+    percent = 100 * killed / len(born) if born else 100
+    console.print(f"{len(found)} of {len(chosen)} tried, {len(born)} mutants, {killed} killed ({percent:.1f} %)")
+    console.print(f"{len(unexplained)} survive without a reason")
+    if is_whole and len(found) == len(chosen):
+        figures = {"mutants": len(born), "killed": killed, "survived_with_a_reason": len(survivors) - len(unexplained)}
+        RESULTS.write_text(json.dumps(figures, indent=2) + "\n")
+    return int(percent < KILLED_MIN_PERCENT or bool(unexplained))
 
 
 if __name__ == "__main__":

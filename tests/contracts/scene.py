@@ -87,8 +87,8 @@ class State(msgspec.Struct, frozen=True):
 class Scene:
     """One chain with everything deployed on it."""
 
-    def __init__(self) -> None:
-        self.evm = Evm()
+    def __init__(self, evm: Evm | None = None) -> None:
+        self.evm = evm or Evm()
         self.pricer = self.evm.deploy(PRICER)
         self.resolver = self.evm.deploy(RESOLVER, self.pricer)
         self.adjudicator = self.evm.deploy(ADJUDICATOR, self.resolver)
@@ -97,6 +97,11 @@ class Scene:
         self.oracle = self.evm.deploy(QUORUM_ORACLE, tuple(one.address for one in ORACLES), 3)
         self.separator = Domain(self.evm.chain_id, self.adjudicator).separator()
         self.nonce = 0
+
+    def call(self, contract: str, function: str, *arguments: Any) -> Invocation:
+        """Return a call of the adjudicator, the resolver or the oracle."""
+        homes = {ADJUDICATOR: self.adjudicator, RESOLVER: self.resolver, QUORUM_ORACLE: self.oracle}
+        return invocation(homes[contract], contract, function, *arguments)
 
     def give(self, who: Account, amount: int, token: Address | None = None) -> None:
         """Mint test tokens."""
@@ -261,6 +266,22 @@ class Channel:
                 self.view = fold(self.view, log)
         return receipt
 
+    def fold_own(self, receipt: Receipt) -> Receipt:
+        """Fold those of a transaction's logs that are about this channel."""
+        for log in receipt.logs:
+            if log.address == self.scene.adjudicator and log.topics[1:2] == (self.id,):
+                self.view = fold(self.view, log)
+        return receipt
+
+    def resumption(self, version: int, signatures: Sequence[tuple[bytes, bytes]]) -> Invocation:
+        """Return the call that calls a dispute off."""
+        terms = self.terms
+        members = (
+            terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
+            int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
+        )  # fmt: skip
+        return invocation(self.scene.adjudicator, ADJUDICATOR, "resume", members, version, signatures)
+
     def tampered(self, call: Call, function: str, **changes: Any) -> Invocation:
         """Return a call with arguments replaced by their position: `_3=...`."""
         return tampered(self.invocation(call), function, **changes)
@@ -389,9 +410,15 @@ class Channel:
         return tuple(self.scene.balance(payout) for payout in self.terms.payouts)
 
 
+def invocation(to: Address, contract: str, function: str, *arguments: Any) -> Invocation:
+    """Return a call of one of our contracts."""
+    entry = entries(contract)[function]
+    return Invocation(to, entry.selector + codec.encode(entry.inputs, arguments))
+
+
 def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:
-    """Return a call of the adjudicator with arguments replaced by their position: `_3=...`."""
-    entry = entries(ADJUDICATOR)[function]
+    """Return a call of the adjudicator, or a `resolve`, with arguments replaced by their position: `_3=...`."""
+    entry = entries(RESOLVER if function == "resolve" else ADJUDICATOR)[function]
     arguments = list(codec.decode(entry.inputs, invocation.data[4:]))
     for position, value in changes.items():
         arguments[int(position[1:])] = value

@@ -4,7 +4,7 @@ from tests.contracts.compiled import tell
 from tests.contracts.evm import Reverted, account
 from tests.contracts.scene import CHALLENGE_S, USD, Channel, Scene
 
-from thalweg.chain.artefacts import ADJUDICATOR, RESOLVER
+from thalweg.chain.artefacts import ADJUDICATOR
 from thalweg.channel.hashes import state_digest
 from thalweg.channel.onchain import Dispute, Progress, RespondState, Shown
 from thalweg.codec import Domain
@@ -15,13 +15,8 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def _resume(channel: Channel, version: int, signatures: list[tuple[bytes, bytes]]) -> str:
-    terms = channel.terms
-    members = (
-        terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
-        int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
-    )  # fmt: skip
     try:
-        channel.fold(channel.evm.tell(channel.scene.adjudicator, ADJUDICATOR, "resume", members, version, signatures))
+        channel.fold(channel.evm.send(channel.resumption(version, signatures)))
     except Reverted as refused:
         return str(refused)
     return ""
@@ -230,7 +225,7 @@ def test_no_signature_serves_another_channel_chain_contract_version_or_type(scen
 def test_the_same_signatures_are_worth_nothing_on_a_second_deployment(scene: Scene) -> None:
     channel = scene.opened()
     state = channel.state(5, (150 * USD, 50 * USD))
-    second = scene.evm.deploy(ADJUDICATOR, scene.evm.deploy(RESOLVER))
+    second = scene.evm.deploy(ADJUDICATOR, scene.resolver)
     for person, amount in zip(channel.people, channel.amounts, strict=True):
         scene.give(person, amount)
         tell(scene.evm, scene.token, "approve(address,uint256)", second, amount, sender=person)

@@ -1,6 +1,7 @@
 """A py-libp2p peer for the interoperability test. It runs in an environment of its own (`make interop`), not in ours.
 
 python py_libp2p_peer.py listen          prints its address; answers ping, identify and /echo/1 until stdin closes
+python py_libp2p_peer.py relay           the same, and relays
 python py_libp2p_peer.py dial ADDRESS    pings, identifies and uses /echo/1 of ADDRESS; prints one JSON object
 """
 # mypy: ignore-errors
@@ -18,6 +19,9 @@ from libp2p.host.ping import PingService
 from libp2p.io.exceptions import IncompleteReadError
 from libp2p.network.stream.exceptions import StreamError
 from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.relay.circuit_v2.protocol import CircuitV2Protocol
+from libp2p.relay.circuit_v2.resources import RelayLimits
+from libp2p.tools.anyio_service import background_trio_service
 from libp2p.utils.varint import encode_uvarint, read_length_prefixed_protobuf
 
 ECHO = "/echo/1"
@@ -48,6 +52,16 @@ async def listen():
         await trio.to_thread.run_sync(sys.stdin.read)
 
 
+async def relay():
+    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    limits = RelayLimits(duration=60, data=1 << 20, max_circuit_conns=4, max_reservations=4)
+    service = CircuitV2Protocol(host, limits, allow_hop=True)
+    listening = host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")])
+    async with listening, background_trio_service(service):
+        print(host.get_addrs()[0], flush=True)
+        await trio.to_thread.run_sync(sys.stdin.read)
+
+
 async def dial(address):
     host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
     async with host.run(listen_addrs=[]):
@@ -68,6 +82,8 @@ async def main():
     with trio.fail_after(SECONDS_MAX):
         if sys.argv[1] == "listen":
             await listen()
+        elif sys.argv[1] == "relay":
+            await relay()
         else:
             await dial(sys.argv[2])
 

@@ -233,6 +233,33 @@ def test_sybils_that_came_first_cannot_fill_the_mesh_and_withholding_does_not_si
     assert net.reached(mine, honest) == net.reached(theirs, honest) == 12
 
 
+def test_sybils_of_one_address_are_in_no_mesh_and_are_told_nothing() -> None:
+    net = GossipNet(1)
+    honest = net.add(8)
+    victim = honest[0]
+    for node in honest[1:]:
+        net.link(node, victim)
+    sybils = [net.add_hostile() for _ in range(40)]
+    for sybil in sybils:
+        sybil.address = "192.0.2.1"
+        net.link(sybil, victim)
+        net.send(sybil, victim, READS)
+    for _ in range(3):
+        for sybil in sybils:
+            net.send(sybil, victim, rpc.encode(Rpc(controls=(Graft(TOPIC),))))
+        net.run(1)
+    (mesh,) = net.meshes([victim])
+    assert mesh == {node.peer for node in honest[1:]} & mesh
+    assert len(mesh) >= net.parameters.shape.degree_min
+    for sybil in sybils:
+        assert net.are_linked(sybil, victim)  # an office is not cut off for being one
+        sybil.heard.clear()
+    net.publish(honest[3], payload := net.payload())
+    net.run(3)
+    assert payload in victim.delivered
+    assert not [data for sybil in sybils for _, data in sybil.heard if rpc.decode(data, Caps()).messages]
+
+
 def test_a_peer_that_never_delivers_earns_nothing_and_is_left_out_when_the_mesh_is_too_large() -> None:
     net = formed(2, nodes=16, degree=15)
     victim = net.nodes[0]

@@ -19,6 +19,7 @@ from thalweg.network.finder import Finder
 from thalweg.network.host import Host
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.pubsub import Gossip
+from thalweg.network.reach import Reach
 from thalweg.node.engine import Engine
 from thalweg.units import Address, Amount, ChannelId, UnixSeconds
 
@@ -73,6 +74,7 @@ class Backend(msgspec.Struct, frozen=True):
     host: Host
     gossip: Gossip
     finder: Finder
+    reach: Reach
     chain: EvmChain
     outcomes: Outcomes
     counters: Counters

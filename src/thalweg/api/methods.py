@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from thalweg.api import channel_methods, node_methods, opening_methods, trade_methods
+from thalweg.api import channel_methods, network_methods, node_methods, opening_methods, trade_methods
 from thalweg.api.framing import Request
 from thalweg.errors import Reason, UserFault
 
@@ -20,7 +20,7 @@ class Method(NamedTuple):
 Methods = Mapping[str, Method]
 METHODS: Final[Methods] = {
     name: Method(params, run)
-    for module in (node_methods, opening_methods, channel_methods, trade_methods)
+    for module in (node_methods, network_methods, opening_methods, channel_methods, trade_methods)
     for name, (params, run) in module.METHODS.items()
 }
 

@@ -21,6 +21,8 @@ from thalweg.api.backend import Asset, Backend, Counters
 from thalweg.api.endpoint import Endpoint, new_token, remove_endpoint, write_endpoint
 from thalweg.api.joining import undecided_max
 from thalweg.api.methods import METHODS, Dispatcher
+from thalweg.api.metrics import node_samples
+from thalweg.api.metrics_server import serve_metrics
 from thalweg.api.outcomes import Outcomes
 from thalweg.api.server import serve_api
 from thalweg.app.clock import NodeClock
@@ -29,7 +31,7 @@ from thalweg.app.funding import Funding
 from thalweg.app.horizon import ScanHorizon
 from thalweg.app.logs import start_logging, stop_logging
 from thalweg.app.outward import OutwardChain
-from thalweg.app.peering import Peering
+from thalweg.app.peering import Peering, Ways
 from thalweg.app.quorum import QuorumReader
 from thalweg.app.reports import ReportKeeper
 from thalweg.app.settings import (
@@ -97,6 +99,8 @@ class NodeOptions(msgspec.Struct, frozen=True):
     undecided_max: Amount | None = None
     challenge_period_s_min: int | None = None
     strategy: Strategy = Strategy()
+    ways: Ways = Ways()
+    metrics_port: int | None = None
     attached: bool = False
     verbose: bool = False
 
@@ -201,6 +205,7 @@ class _Running:
             version=options.version,
             bootstrap=links.bootstrap,
             clock=time.time,
+            ways=options.ways,
         )
         self._driver.drive(self._engine())
         self._chain = EvmChain(
@@ -244,6 +249,7 @@ class _Running:
             host=self._host,
             gossip=self._peering.gossip,
             finder=self._peering.finder,
+            reach=self._peering.reach,
             chain=self._chain,
             outcomes=self._outcomes,
             counters=self._counters,
@@ -330,7 +336,11 @@ class _Running:
         address = await self._host.listen(self._options.host, self._options.port)
         token = new_token()
         dispatch = Dispatcher(self._backend, METHODS)
-        async with serve_api(dispatch, token, self._stop.crash, port=self._options.api_port) as url:
+        metrics = serve_metrics(lambda: node_samples(self._backend), self._options.metrics_port)
+        api = serve_api(dispatch, token, self._stop.crash, port=self._options.api_port)
+        async with metrics as metrics_url, api as url:
+            if metrics_url:
+                _log.info("metrics are served at %s", metrics_url)
             self._driver.engine.start(recovering=self._recovering)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -355,7 +365,7 @@ class _Running:
         oracles = [self._reports.follow(self._host, Multiaddr.parse(text)) for text in self._links.oracles]
         lasting = (
             self._chain.run(), self._funding.run(), self._quorum.run(), self._follow_positions(),
-            self._peering.finder.run(), *oracles,
+            self._peering.run(), *oracles,
         )  # fmt: skip
         return [tasks.create_task(work) for work in lasting]
 

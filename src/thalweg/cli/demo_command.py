@@ -17,6 +17,7 @@ class Scenario(StrEnum):
     STALE = "stale"
     VANISH = "vanish"
     CRASH = "crash"
+    NETWORK = "network"
 
 
 def demo(
@@ -31,7 +32,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """One trade, end to end, between real processes: open, trade, settle, close."""
+    """One trade, end to end, between real processes: open, trade, settle, close. Or (network) twenty strangers meet."""
     with reporting(as_json):
         from thalweg.cli.demo.show import run_demo
 

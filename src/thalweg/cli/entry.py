@@ -4,7 +4,9 @@ import typer
 
 from thalweg.cli import channel_commands as channel
 from thalweg.cli import demo_command, store_commands
+from thalweg.cli import net_commands as net
 from thalweg.cli import node_commands as node
+from thalweg.cli import pricing_commands as pricing
 
 
 def application() -> typer.Typer:
@@ -28,6 +30,7 @@ def application() -> typer.Typer:
         ("reports", channel.reports), ("counters", channel.counters),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Look at a running node")(ask)
+    app.add_typer(_net(), name="net", rich_help_panel="Look at a running node")
     for name, act in (
         ("open", channel.open_channel), ("proposals", channel.proposals), ("accept", channel.accept),
         ("decline", channel.decline), ("channels", channel.channels), ("pay", channel.pay),
@@ -39,11 +42,23 @@ def application() -> typer.Typer:
         ("trade", channel.trade), ("offers", channel.offers), ("take", channel.take), ("positions", channel.positions),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Trades")(deal)
+    for name, value in (
+        ("price", pricing.price), ("iv", pricing.iv), ("surface", pricing.surface), ("calibrate", pricing.calibrate),
+    ):  # fmt: skip
+        app.command(name, rich_help_panel="Pricing")(value)
     for name, store in (
         ("backup", store_commands.backup), ("restore", store_commands.restore), ("version", store_commands.version),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Files")(store)
     return app
+
+
+def _net() -> typer.Typer:
+    group = typer.Typer(help="The network around a running node.", no_args_is_help=True)
+    group.command("doctor")(net.doctor)
+    group.command("graph")(net.graph)
+    group.command("metrics")(net.metrics)
+    return group
 
 
 def main() -> None:

@@ -14,6 +14,19 @@ Signers = Annotated[
 Threshold = Annotated[
     int, typer.Option("--threshold", min=0, help="Oracles that must sign (0: the least that is safe).")
 ]
+Announce = Annotated[
+    list[str] | None, typer.Option("--announce", help="An address that leads here (onion service, router's rule).")
+]
+Relay = Annotated[bool, typer.Option("--relay", help="Lead others to nodes that cannot be reached, within limits.")]
+MapPort = Annotated[bool, typer.Option("--map-port/--no-map-port", help="Ask the router to lead the port here.")]
+FindNeighbours = Annotated[
+    bool, typer.Option("--neighbours/--no-neighbours", help="Find nodes on the local network, and be found.")
+]
+Tor = Annotated[str, typer.Option("--tor", help="Dial onion addresses through this SOCKS5 proxy, as host:port.")]
+OnlyTor = Annotated[bool, typer.Option("--only-tor", help="Dial everybody through it, and announce nothing else.")]
+MetricsPort = Annotated[
+    int | None, typer.Option("--metrics-port", min=0, max=65_535, help="Serve Prometheus metrics on this port.")
+]
 Fund = Annotated[list[str] | None, typer.Option("--fund", help="Give this account coins and test tokens.")]
 
 
@@ -73,6 +86,13 @@ def up(
         str | None,
         typer.Option("--undecided-max", help="At stake in a channel's unagreed states (default: a tenth of it)."),
     ] = None,
+    announce: Announce = None,
+    relay: Relay = False,
+    map_port: MapPort = True,
+    neighbours: FindNeighbours = True,
+    tor: Tor = "",
+    only_tor: OnlyTor = False,
+    metrics_port: MetricsPort = None,
     password_file: PasswordFile = None,
     attached: Attached = False,
     verbose: Verbose = False,
@@ -80,12 +100,14 @@ def up(
 ) -> None:
     """Run a node until it is told to stop."""
     with reporting(as_json):
+        from thalweg.app.peering import Ways
         from thalweg.cli.running import UpOptions, up_node
 
+        ways = Ways(tuple(announce or ()), relay, map_port, tor, only_tor, neighbours)
         options = UpOptions(
             data, listen, api_port, tuple(peer or ()), tuple(oracle or ()), tuple(bootstrap or ()),
             accept_channels_max, accept_trades, edge, market, answer, challenge, challenge_period_min,
-            undecided_max, password_file, attached, verbose, as_json,
+            undecided_max, ways, metrics_port, password_file, attached, verbose, as_json,
         )  # fmt: skip
         up_node(options)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from thalweg import __version__
 from thalweg.app.node import NodeOptions, Ready, run_node
+from thalweg.app.peering import Ways
 from thalweg.app.settings import folder_deployment
 from thalweg.app.strategy import PPM, Strategy
 from thalweg.cli.initialising import ask_password
@@ -36,6 +37,8 @@ class UpOptions(msgspec.Struct, frozen=True):
     challenge_s: int
     challenge_period_s_min: int | None
     undecided_max: str | None
+    ways: Ways
+    metrics_port: int | None
     password_file: Path | None
     attached: bool
     verbose: bool
@@ -76,6 +79,8 @@ def up_node(options: UpOptions) -> None:
         challenge_period_s_min=options.challenge_period_s_min,
         undecided_max=_amount(options, options.undecided_max),
         strategy=_strategy(options),
+        ways=options.ways,
+        metrics_port=options.metrics_port,
         attached=options.attached,
         verbose=options.verbose,
     )

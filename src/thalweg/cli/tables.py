@@ -156,9 +156,14 @@ def peers_table(views: list[dict[str, Any]]) -> Table:
 
 
 def address_text(address: str, *, dialled: bool) -> str:
-    """Return host and port of an address; an arrow says who dialled."""
+    """Return host and port of an address; an arrow says who dialled, a dotted one that a relay is in between."""
     parts = address.split("/")
-    return "" if len(parts) < 5 else f"{'→' if dialled else '←'} {parts[2]}:{parts[4]}"
+    if len(parts) < 3:
+        return ""
+    arrow = ("⇢" if dialled else "⇠") if "p2p-circuit" in parts else ("→" if dialled else "←")
+    if parts[1] == "onion3":
+        return f"{arrow} {parts[2][:SHORT]}….onion:{parts[2].rpartition(':')[2]}"
+    return f"{arrow} {parts[2]}:{parts[4]}" if len(parts) > 4 else ""
 
 
 def status_facts(view: dict[str, Any]) -> Table:

@@ -62,7 +62,7 @@ def load_market(path: Path, currency: str = "BTC", quote: str = "USDC") -> Marke
         UserFault: UNREACHABLE, OVERSIZED or MALFORMED, naming the file, and the line where one is to blame.
     """
     try:
-        data = _bytes_of(path)
+        data = bytes_of(path)
         if data.lstrip().startswith(b"{"):
             return read_market(data)
         quotes = read_quotes(io.StringIO(data.decode(), newline=""), currency)
@@ -75,7 +75,12 @@ def load_market(path: Path, currency: str = "BTC", quote: str = "USDC") -> Marke
         raise UserFault(fault.reason, f"{path}: {fault.detail}") from fault
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return a file's content, unpacked.
+
+    Raises:
+        UserFault: OVERSIZED.
+    """
     with path.open("rb") as file:
         data = file.read(FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:

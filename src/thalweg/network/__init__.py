@@ -9,6 +9,7 @@ from thalweg.network.messages import PROTOCOL as MESSAGES_PROTOCOL
 from thalweg.network.multiaddr import Multiaddr
 from thalweg.network.peer_id import PeerId
 from thalweg.network.stream import Stream
+from thalweg.network.swarm import Swarm
 from thalweg.network.switch import Handler
 
-__all__ = ["MESSAGES_PROTOCOL", "Handler", "Host", "Limits", "Multiaddr", "PeerId", "PeerInfo", "Stream"]
+__all__ = ["MESSAGES_PROTOCOL", "Handler", "Host", "Limits", "Multiaddr", "PeerId", "PeerInfo", "Stream", "Swarm"]

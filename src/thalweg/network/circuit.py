@@ -1,6 +1,7 @@
 """A connection through a relay: an asyncio transport over a stream, so that a link runs on it as on a socket."""
 
 import asyncio
+from collections import deque
 from typing import Any, Final
 
 from thalweg.errors import ThalwegError
@@ -22,12 +23,13 @@ class Circuit(asyncio.Transport):
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._relay: PeerId = stream.peer
-        self._arrived: list[bytes] = []
+        self._arrived: deque[bytes] = deque()
         self._has_ended = False  # the peer's side
         self._is_closing = False
         self._is_full = False
         self._is_over = False
         self._is_scheduled = False
+        self._is_paused = False
         self._changed = asyncio.Event()
         link.route = relay.to(stream.peer).via()
 
@@ -82,6 +84,19 @@ class Circuit(asyncio.Transport):
         """Say whether nothing can be written any more."""
         return self._is_closing
 
+    def pause_reading(self) -> None:
+        """Hand nothing on; the stream's window fills."""
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        """Hand on again."""
+        self._is_paused = False
+        self._soon()
+
+    def is_reading(self) -> bool:
+        """Say whether what arrives is handed on."""
+        return not self._is_paused
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return the relay as the other end's name; there is no socket."""
         return (f"relay {self._relay}", 0) if name == "peername" else default
@@ -93,7 +108,7 @@ class Circuit(asyncio.Transport):
 
     def received(self, data: memoryview) -> None:
         """Keep bytes for the link."""
-        self._arrived.append(bytes(data))
+        self._arrived += (bytes(data[start : start + INBOX_BYTES]) for start in range(0, len(data), INBOX_BYTES))
         self._soon()
 
     def ended(self) -> None:
@@ -113,15 +128,12 @@ class Circuit(asyncio.Transport):
 
     def _hand_on(self) -> None:
         self._is_scheduled = False
-        arrived, self._arrived = b"".join(self._arrived), []
-        for start in range(0, len(arrived), INBOX_BYTES):
-            if self._is_over:
-                return
-            part = arrived[start : start + INBOX_BYTES]
+        while self._arrived and not self._is_paused and not self._is_over:
+            part = self._arrived.popleft()
+            self._stream.credit(len(part))
             self._link.get_buffer(len(part))[: len(part)] = part
             self._link.buffer_updated(len(part))
-        self._stream.credit(len(arrived))
-        if self._has_ended:
+        if self._has_ended and not self._arrived:
             self.close()
             self._lose()
 

@@ -6,6 +6,7 @@ from thalweg.errors import PeerFault, Reason
 from thalweg.network import varint
 
 MESSAGES_AT_ONCE_MAX: Final = 16_384  # in one read of a socket: an honest peer's are longer than a few bytes
+_CONTINUE: Final = 0x80  # of a varint: another byte follows
 _EMPTY: Final = memoryview(b"")
 
 
@@ -44,11 +45,14 @@ class MessageReader:
         view = self._continue(memoryview(chunk), messages)
         offset, end = 0, len(view)
         while offset < end:
-            found = varint.decode(view, offset)
-            if found is None:
+            size = view[offset]
+            if size < _CONTINUE:
+                start = offset + 1
+            elif (found := varint.decode(view, offset)) is not None:
+                size, start = found
+            else:
                 self._partial += view[offset:]
                 break
-            size, start = found
             if size > self._bytes_max:
                 raise PeerFault(Reason.OVERSIZED, f"a message of {size} bytes; at most {self._bytes_max} are taken")
             offset = start + size

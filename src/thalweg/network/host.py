@@ -12,6 +12,7 @@ of `on_message`, `on_link_down`. Messages to one peer arrive in order or the lin
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -101,6 +102,11 @@ class Host:
         return self._switch.counts
 
     @property
+    def held_bytes(self) -> int:
+        """Return how many bytes were received and not read, of all links."""
+        return self._switch.scale.held
+
+    @property
     def identity(self) -> Identity:
         """Return our identity key, to sign what we say on the network."""
         return self._switch.credentials.identity
@@ -114,6 +120,11 @@ class Host:
         """Say whether the link to a peer leads through a relay."""
         link = self._switch.links.of(peer)
         return link is not None and link.is_relayed
+
+    def described(self, peer: PeerId) -> tuple[Multiaddr, ...]:
+        """Return where a linked peer says it is."""
+        link = self._switch.links.of(peer)
+        return () if link is None or link.description is None else link.description.addresses
 
     def new_link(self) -> Link:
         """Return a link for a connection that somebody else made to us by way of another peer."""
@@ -165,6 +176,8 @@ class Host:
             raise UserFault(
                 Reason.UNREACHABLE, f"cannot listen at {ip} port {port} ({error}); choose another port, or 0 for any"
             ) from error
+        for listening in server.sockets:  # after the bind, which still fails where the port is taken
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._servers.append(server)
         if self._group is not None:
             await server.start_serving()
@@ -249,6 +262,10 @@ class Host:
     def attach(self, service: Service) -> None:
         """Let a protocol live on every link. Call before peers connect."""
         self._switch.attach(service)
+
+    def post(self, link: Link, call: Callable[[], None]) -> None:
+        """Make a call when what just came on a link is parsed, behind the calls that its messages make."""
+        self._switch.post(link, call)
 
     def drop(self, peer: PeerId, fault: PeerFault) -> None:
         """Drop the link to a peer that broke a rule, and refuse it for a while."""

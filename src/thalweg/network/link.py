@@ -23,6 +23,8 @@ from thalweg.network.upgrade import Upgrade, Upgraded
 from thalweg.network.yamux_frames import GO_AWAY, LINK_STREAM, Code, header
 
 INBOX_BYTES: Final = 256 * 1024
+UNSENT_BYTES: Final = 128 * 1024  # in the system's hands; without it bulk fills megabytes there before a message
+_NOT_SENT_LOW: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 SOCKET_BUFFER_BYTES: Final = 64 * 1024  # handed to the socket and not sent, before we stop handing over more
 
 
@@ -183,6 +185,11 @@ class Link(asyncio.BufferedProtocol):
             self._flushing = True
             self._loop.call_soon(self.flush)
 
+    def flush_unless_soon(self) -> None:
+        """Send what is queued now, unless that follows anyway."""
+        if not self._flushing:
+            self.flush()
+
     def flush(self) -> None:
         """Send what is queued now."""
         self._flushing = False
@@ -207,6 +214,8 @@ class Link(asyncio.BufferedProtocol):
         self.address, self.port = (self._transport.get_extra_info("peername") or ("", 0))[:2]
         if (own_socket := self._transport.get_extra_info("socket")) is not None:  # a circuit has none
             own_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if _NOT_SENT_LOW is not None:  # what the system holds and has not sent cannot be overtaken any more
+                own_socket.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW, UNSENT_BYTES)
         try:
             self._owner.entered(self)
         except Unavailable as refusal:
@@ -238,7 +247,11 @@ class Link(asyncio.BufferedProtocol):
             self._owner.crash(error)
         self._owner.settle()
         self.flush()
-        if self._owner.is_behind and self._transport is not None and not self._transport.is_closing():
+        if self._owner.is_behind and self.route is None:  # the relay's own link waits for those through it
+            self._read_later()
+
+    def _read_later(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
             self._owner.wait(self)
 

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from typing import Generic, Protocol, TypeVar
 
 from thalweg.errors import Reason, Unavailable
-from thalweg.network.discovery.groups import Reach, address_group, reach_of
+from thalweg.network.discovery.groups import Reach, address_group, reach_of, wide_group
 from thalweg.network.limits import Limits
 from thalweg.network.peer_id import PeerId
 from thalweg.network.rate import Bucket
@@ -91,7 +91,7 @@ class Links(Generic[_C]):
             half_open = self._half_open_per_address[group]
             _refuse_if(half_open >= limits.half_open_per_address_max, f"connections without handshake from {group}")
             self._check_rates(group, link)
-            evicted = self._make_room(group)
+            evicted = self._make_room(wide_group(link.address))
             self._half_open.add(link)
             self._half_open_per_address[group] += 1
         self._all.add(link)
@@ -111,7 +111,7 @@ class Links(Generic[_C]):
         _refuse_if(not self._connects.take_if_held(1, now), "connections a second")
 
     def _make_room(self, group: str) -> _C | None:
-        """Return who goes for a newcomer of `group`: the youngest of the address with most, if that has more."""
+        """Return who goes for a newcomer: the youngest of the group of addresses with most, if that has more."""
         limits = self._limits
         evicted = None
         if len(self._half_open) >= limits.half_open_max:
@@ -124,9 +124,10 @@ class Links(Generic[_C]):
         return evicted
 
     def _youngest_of_most(self, links: set[_C], group: str) -> _C | None:
+        """Groups are wide here: who has many addresses mostly has them next to each other."""
         by_group: dict[str, list[_C]] = {}
         for link in links:
-            by_group.setdefault(address_group(link.address), []).append(link)
+            by_group.setdefault(wide_group(link.address), []).append(link)
         most = max(by_group.values(), key=len)
         return max(most, key=lambda link: link.born_at) if len(most) > len(by_group.get(group, ())) + 1 else None
 

@@ -85,11 +85,17 @@ class Listener:
 
         Raises:
             PeerFault: MALFORMED, not the protocol; LIMIT, more than `PROPOSALS_MAX` proposals.
+            Unavailable: UNKNOWN_FEATURE, behind a proposal that was refused comes data of that protocol.
         """
         self._buffer += data
         answer = b""
         while not self.agreed:
-            text, self._buffer = _next_line(self._buffer)
+            try:
+                text, self._buffer = _next_line(self._buffer)
+            except PeerFault as fault:
+                if self._proposals:  # the dialer did not wait for our answer, which is its right
+                    raise Unavailable(Reason.UNKNOWN_FEATURE, "the protocol is not served") from fault
+                raise
             if text is None:
                 return answer
             if not self._greeted:

@@ -67,6 +67,8 @@ class Notices:
 
     def settle(self) -> None:
         """Make the calls that wait, unless this is called from one of them; what takes too long follows later."""
+        if not self._queue:
+            return
         self._call(self._clock() + TURN_SECONDS)
         if self._queue and not self._settling:
             self.soon()

@@ -4,6 +4,7 @@ Thalweg peers have Ed25519 identities only; their ids carry the key itself (iden
 checked against the id without looking anything up. https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md
 """
 
+from functools import lru_cache
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +14,8 @@ from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.network import protobuf
 
 SEED_BYTES: Final = 32
+KEYS_MAX: Final = 1024  # of others, kept as OpenSSL has them
+NAMES_MAX: Final = 8192  # kept in base58
 _KEY_BYTES: Final = 32
 _ED25519: Final = 1  # KeyType of libp2p's PublicKey message
 _KEY_PREFIX: Final = protobuf.number_field(1, _ED25519) + bytes((0x12, _KEY_BYTES))
@@ -64,7 +67,7 @@ class PeerId(bytes):
         return self[len(_ID_PREFIX) :]
 
     def __str__(self) -> str:
-        return _to_base58(self)
+        return _to_base58(bytes(self))
 
     def __repr__(self) -> str:
         return f"PeerId({self})"
@@ -107,16 +110,23 @@ def decode_key(message: bytes) -> bytes:
 def signed_by(key: bytes, data: bytes, signature: bytes) -> bool:
     """Say whether the raw Ed25519 `key` made this signature."""
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, data)
+        _public_key(key).verify(signature, data)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def _public_key(key: bytes) -> Ed25519PublicKey:
+    """Return a key as OpenSSL has it: peers and authors are heard again and again."""
+    return Ed25519PublicKey.from_public_bytes(key)
 
 
 def _is_ed25519(raw: bytes) -> bool:
     return len(raw) == _ID_BYTES and raw.startswith(_ID_PREFIX)
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def _to_base58(raw: bytes) -> str:
     value, letters = int.from_bytes(raw), ""
     while value:
@@ -125,6 +135,7 @@ def _to_base58(raw: bytes) -> str:
     return "1" * (len(raw) - len(raw.lstrip(b"\0"))) + letters
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def _from_base58(text: str) -> bytes | None:
     if len(text) > _TEXT_MAX or any(letter not in _DIGITS for letter in text):
         return None

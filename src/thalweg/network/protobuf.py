@@ -14,6 +14,8 @@ _VARINT: Final = 0
 _FIXED64: Final = 1
 _BYTES: Final = 2
 _FIXED32: Final = 5
+_CONTINUE: Final = 0x80  # of a varint: another byte follows
+_TRUNCATED: Final = "a protobuf message is truncated"
 _FIXED_BYTES: Final = {_FIXED64: 8, _FIXED32: 4}
 
 Field = tuple[int, int | bytes]
@@ -48,7 +50,7 @@ def bytes_field(number: int, value: bytes) -> bytes:
     return varint.encode(number << 3 | _BYTES) + varint.encode(len(value)) + value
 
 
-def parse(data: bytes, fields_max: int = FIELDS_MAX, budget: Budget | None = None) -> list[Field]:
+def parse(data: bytes, fields_max: int = FIELDS_MAX, budget: Budget | None = None) -> list[Field]:  # noqa: C901 - hot
     """Return the varint and length-delimited fields of a message in order.
 
     Raises:
@@ -57,21 +59,34 @@ def parse(data: bytes, fields_max: int = FIELDS_MAX, budget: Budget | None = Non
     """
     fields: list[Field] = []
     seen = offset = 0
-    while offset < len(data):
+    end = len(data)
+    while offset < end:
         seen += 1
         if seen > fields_max:
             raise PeerFault(Reason.MALFORMED, f"a protobuf message has more than {fields_max} fields")
-        tag, offset = _varint(data, offset)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _VARINT:
+        tag = data[offset]  # one byte, nearly always
+        if tag < _CONTINUE:
+            offset += 1
+        else:
+            tag, offset = _varint(data, offset)
+        wire_type = tag & 7
+        if wire_type == _BYTES:
+            size = data[offset] if offset < end else _CONTINUE
+            if size < _CONTINUE:
+                start = offset + 1
+            else:
+                size, start = _varint(data, offset)
+            offset = start + size
+            if offset > end:
+                raise PeerFault(Reason.MALFORMED, _TRUNCATED)
+            fields.append((tag >> 3, data[start:offset]))
+        elif wire_type == _VARINT:
             value, offset = _varint(data, offset)
-            fields.append((number, value))
-        elif wire_type == _BYTES:
-            size, start = _varint(data, offset)
-            offset = _end(data, start + size)
-            fields.append((number, data[start:offset]))
+            fields.append((tag >> 3, value))
         elif wire_type in _FIXED_BYTES:
-            offset = _end(data, offset + _FIXED_BYTES[wire_type])
+            offset += _FIXED_BYTES[wire_type]
+            if offset > end:
+                raise PeerFault(Reason.MALFORMED, _TRUNCATED)
         else:
             raise PeerFault(Reason.MALFORMED, f"protobuf wire type {wire_type} is unknown")
     if budget is not None:
@@ -82,11 +97,5 @@ def parse(data: bytes, fields_max: int = FIELDS_MAX, budget: Budget | None = Non
 def _varint(data: bytes, offset: int) -> tuple[int, int]:
     found = varint.decode(data, offset)
     if found is None:
-        raise PeerFault(Reason.MALFORMED, "a protobuf message is truncated")
+        raise PeerFault(Reason.MALFORMED, _TRUNCATED)
     return found
-
-
-def _end(data: bytes, offset: int) -> int:
-    if offset > len(data):
-        raise PeerFault(Reason.MALFORMED, "a protobuf message is truncated")
-    return offset

@@ -11,149 +11,26 @@ what was worked off. What a slow peer does not read is dropped beyond a limit: I
 
 import asyncio
 import logging
+import random
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
-from thalweg.errors import PeerFault, Reason, ThalwegError, Unavailable
+from thalweg.errors import PeerFault, Unavailable
 from thalweg.network import gossip
 from thalweg.network.discovery.groups import Reach, address_group, reach_of
-from thalweg.network.framing import MessageReader, frame
 from thalweg.network.gossip.rpc import Exchanged
+from thalweg.network.gossip_streams import Inlet, Outlet
 from thalweg.network.host import Host
 from thalweg.network.link import Link
 from thalweg.network.peer_id import PeerId
 from thalweg.network.stream import Receiver
 
-WORK_SECONDS: Final = 0.002  # of gossip at a time; then the event loop sees to everything else
-QUEUED_BYTES_MAX: Final = 1024 * 1024  # not yet read by a peer, beyond which messages to it are dropped
-RPCS_WAITING_MAX: Final = 4096  # of a peer; a window of honest ones holds fewer
-VITAL_BYTES_MAX: Final = 4 * 1024 * 1024  # beyond which the link is
+WORK_SECONDS: Final = 0.001  # of gossip at a time; then the event loop sees to everything else
 
 _log: Final = logging.getLogger(__name__)
 Reader = Callable[[bytes, PeerId], None]  # of a topic: gets each good payload once, and who sent it first
-
-
-class _Inlet:
-    """A stream on which a peer sends, and what of it waits to be worked off."""
-
-    __slots__ = ("_link", "_messages", "_owed", "_owner", "_reader", "_stream_id", "_waiting", "has_more", "peer")
-
-    def __init__(self, owner: "Gossip", link: Link, peer: PeerId, stream_id: int, bytes_max: int) -> None:
-        self._owner = owner
-        self._link = link
-        self._stream_id = stream_id
-        self._reader = MessageReader(bytes_max)
-        self._messages: deque[bytes] = deque()
-        self._waiting = 0  # their bytes
-        self._owed = 0  # bytes the peer has had no new credit for
-        self.has_more = False  # the router has not looked at all of the last one
-        self.peer = peer
-
-    def received(self, data: memoryview) -> None:
-        """Queue what is complete; the rest may come at once."""
-        held = self._reader.pending + self._waiting
-        was_idle = self.is_idle
-        messages = self._reader.feed(data)
-        self._messages += messages
-        if len(self._messages) > RPCS_WAITING_MAX:
-            raise PeerFault(Reason.FLOOD, f"{RPCS_WAITING_MAX} gossip RPCs wait to be looked at")
-        self._waiting += sum(map(len, messages))
-        self._owed += len(data)
-        self._credit()
-        if was_idle and messages:
-            self._owner.has_work(self)
-        self._link.streams.hold(self._reader.pending + self._waiting - held)
-
-    def next(self) -> bytes | None:
-        """Return the next RPC, and let the peer send as much again."""
-        if not self._messages:
-            return None
-        message = self._messages.popleft()
-        self._waiting -= len(message)
-        self._link.streams.hold(-len(message))
-        self._credit()
-        return message
-
-    @property
-    def is_idle(self) -> bool:
-        """Say whether nothing waits."""
-        return not self._messages and not self.has_more
-
-    def _credit(self) -> None:
-        """Let the peer send as much again as does not wait here. Of an unfinished message all may come."""
-        size = self._owed - min(self._owed, self._waiting)
-        if size:
-            self._owed -= size
-            self._link.streams.credit(self._stream_id, size)
-
-    def supersede(self) -> None:
-        """Hear no more on this stream: the peer opened another."""
-        self._link.streams.reset(self._stream_id)
-        self.ended()
-
-    def ended(self) -> None:
-        """Forget an unfinished message; what came whole is still looked at."""
-        self._link.streams.hold(-self._reader.pending)
-        self._reader = MessageReader(0)
-
-    def lost(self, error: ThalwegError) -> None:
-        """As `ended`: its link's end is told by itself."""
-        self.ended()
-
-
-class _Outlet:
-    """The stream on which a peer hears us."""
-
-    __slots__ = ("_early", "_owner", "_stream_id", "is_lost", "link", "peer")
-
-    def __init__(self, owner: "Gossip", link: Link, peer: PeerId) -> None:
-        self._owner = owner
-        self._stream_id: int | None = None
-        self._early: list[bytes] = []  # until the peer agreed on the protocol
-        self.link = link
-        self.peer = peer
-        self.is_lost = False
-
-    def open(self) -> None:
-        """Ask for the stream."""
-        self.link.streams.open(gossip.PROTOCOL, self._agreed, self.lost)
-
-    def send(self, rpc: bytes, *, is_vital: bool) -> bool:
-        """Queue an RPC; False where the peer is too slow for it."""
-        if self._stream_id is None:
-            if is_vital:
-                self._early.append(frame(rpc))
-            return is_vital
-        queued = self.link.streams.queued_on(self._stream_id) + len(rpc)
-        if queued > (VITAL_BYTES_MAX if is_vital else QUEUED_BYTES_MAX):
-            if is_vital:
-                self.link.drop(Unavailable(Reason.LIMIT, f"{queued} bytes of gossip wait: the peer is too slow"))
-            return False
-        self.link.streams.write(self._stream_id, frame(rpc))
-        return True
-
-    def _agreed(self, stream_id: int) -> Receiver:
-        self._stream_id = stream_id
-        self._owner.can_hear(self)
-        if self._early:
-            self.link.streams.write(stream_id, b"".join(self._early))
-            self._early.clear()
-        return self
-
-    def received(self, data: memoryview) -> None:
-        """Drop what comes: peers send on streams of their own."""
-        if self._stream_id is not None:
-            self.link.streams.credit(self._stream_id, len(data))
-
-    def ended(self) -> None:
-        """Nothing was expected."""
-
-    def lost(self, error: ThalwegError) -> None:
-        """The peer does not speak gossip, or no more."""
-        self.is_lost = True
-        self._owner.cannot_hear(self)
 
 
 class Gossip:
@@ -171,13 +48,16 @@ class Gossip:
         """`on_exchange` hears of peers that a well-scored one named. Make it before the host runs."""
         self.counts: Counter[str] = Counter()  # of the streams; the router has its own
         self._host = host
-        self._state = gossip.State(parameters or gossip.Parameters(), secrets.SystemRandom())
+        self._chance = random.Random()  # noqa: S311 - sown anew from the system with every heartbeat: nobody foresees it
+        self._state = gossip.State(parameters or gossip.Parameters(), self._chance)
         self.on_exchange = on_exchange
         self._readers: dict[str, Reader] = {}
-        self._outlets: dict[PeerId, _Outlet] = {}
-        self._inlets: dict[Link, _Inlet] = {}
-        self._busy: deque[_Inlet] = deque()
+        self._outlets: dict[PeerId, Outlet] = {}
+        self._inlets: dict[Link, Inlet] = {}
+        self._busy: deque[Inlet] = deque()
         self._is_working = False
+        self._is_batching = False  # what is sent leaves at the end of this turn
+        self._unflushed: dict[Outlet, None] = {}
         self._beat_at: float | None = None
         host.attach(self)
 
@@ -247,7 +127,7 @@ class Gossip:
 
     def established(self, link: Link, peer: PeerId) -> None:
         """Ask a newly linked peer whether it speaks gossip."""
-        outlet = _Outlet(self, link, peer)
+        outlet = Outlet(self, link, peer)
         self._outlets[peer] = outlet
         try:
             outlet.open()
@@ -265,7 +145,7 @@ class Gossip:
         older = self._inlets.pop(link, None)
         if older is not None:
             older.supersede()
-        inlet = self._inlets[link] = _Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
+        inlet = self._inlets[link] = Inlet(self, link, peer, stream_id, self._state.parameters.caps.rpc_bytes_max)
         return inlet
 
     def dropped(self, link: Link) -> None:
@@ -283,31 +163,33 @@ class Gossip:
         if self._beat_at is None or now >= self._beat_at:
             late = self._beat_at is None or now - self._beat_at > seconds
             self._beat_at = now + seconds if late or self._beat_at is None else self._beat_at + seconds
+            self._chance.seed(secrets.randbits(256))
             self._do(gossip.Beat())
 
     # what the streams say
 
-    def can_hear(self, outlet: _Outlet) -> None:
+    def can_hear(self, outlet: Outlet) -> None:
         """Note that a peer speaks gossip."""
         if outlet.peer not in self._state.peers:
             link = outlet.link
             self._do(gossip.Joined(outlet.peer, is_outbound=link.is_dialer, group=_group(link.address)))
 
-    def cannot_hear(self, outlet: _Outlet) -> None:
+    def cannot_hear(self, outlet: Outlet) -> None:
         """Note that a peer does not, or no longer."""
         if self._outlets.get(outlet.peer) is outlet and outlet.peer in self._state.peers:
             self._do(gossip.Left(outlet.peer))
 
-    def has_work(self, inlet: _Inlet) -> None:
+    def has_work(self, inlet: Inlet) -> None:
         """Queue a peer whose RPCs wait."""
         self._busy.append(inlet)
         if not self._is_working:
             self._is_working = True
-            asyncio.get_running_loop().call_soon(self._work)
+            self._host.post(inlet.link, self._work)  # in this turn of the event loop, behind channel messages
 
     def _work(self) -> None:
         """Work off RPCs for a moment, one a peer in turn."""
         until = self._now() + WORK_SECONDS
+        self._is_batching = True
         try:
             while self._busy:
                 inlet = self._busy.popleft()
@@ -318,12 +200,14 @@ class Gossip:
                     break
         except Exception as error:  # a bug, ours or a reader's: asyncio would only log it; `Host.run` raises it
             self._host.crash(error)
+        self._is_batching = False
+        self._flush()
         if self._busy:
             asyncio.get_running_loop().call_soon(self._work)
         else:
             self._is_working = False
 
-    def _work_off(self, inlet: _Inlet) -> None:
+    def _work_off(self, inlet: Inlet) -> None:
         """Look at a peer's next RPC, or at what is left of its last one."""
         if inlet.has_more:
             inlet.has_more = False
@@ -333,11 +217,11 @@ class Gossip:
             self.counts["bytes_received"] += len(rpc)
             self._do(gossip.Received(inlet.peer, rpc), inlet)
 
-    def _do(self, event: gossip.Event, inlet: _Inlet | None = None) -> None:
+    def _do(self, event: gossip.Event, inlet: Inlet | None = None) -> None:  # noqa: C901 - one case an effect
         for effect in gossip.step(self._state, event, self._now()):
             match effect:
                 case gossip.Send(peer, rpc, is_vital):
-                    self._send(PeerId(peer), rpc, is_vital=is_vital)
+                    self._send(peer, rpc, is_vital=is_vital)
                 case gossip.More():
                     if inlet is not None:
                         inlet.has_more = True
@@ -351,12 +235,20 @@ class Gossip:
                     self.on_exchange(named, PeerId(source))
                 case gossip.Note(peer, verdict, reason, detail):
                     _log.debug("%s of %s: %s: %s", verdict.value, PeerId(peer), reason, detail)
+        if not self._is_batching:
+            self._flush()
 
-    def _send(self, peer: PeerId, rpc: bytes, *, is_vital: bool) -> None:
-        outlet = self._outlets.get(peer)
+    def _flush(self) -> None:
+        for outlet in self._unflushed:
+            outlet.flush()
+        self._unflushed.clear()
+
+    def _send(self, peer: bytes, rpc: bytes, *, is_vital: bool) -> None:
+        outlet = self._outlets.get(peer)  # type: ignore[call-overload]  # a PeerId is its bytes
         if outlet is None or not outlet.send(rpc, is_vital=is_vital):
             self.counts["rpcs_dropped"] += 1
             return
+        self._unflushed[outlet] = None
         self.counts["rpcs_sent"] += 1
         self.counts["bytes_sent"] += len(rpc)
 

@@ -24,11 +24,16 @@ class Bucket:
 
     def take_if_held(self, amount: int, now: float) -> bool:
         """As `take`, but what is refused costs nothing: for what is dropped, not for what cuts a peer off."""
-        return self.holds(amount, now) and self.take(amount, now)
+        level = self._filled(now) - amount
+        if level < 0:
+            return False
+        self._level, self._time = level, now
+        return True
 
     def holds(self, amount: int, now: float) -> bool:
         """Say whether the bucket holds that much."""
         return self._filled(now) >= amount
 
     def _filled(self, now: float) -> float:
-        return min(self._level_max, self._level + (now - self._time) * self._rate)
+        level = self._level + (now - self._time) * self._rate
+        return level if level < self._level_max else self._level_max

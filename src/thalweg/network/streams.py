@@ -88,8 +88,8 @@ class Streams:
 
     # what the host and the receivers do
 
-    def open(self, protocol: str, agreed: Callable[[int], Receiver], failed: Callable[[ThalwegError], None]) -> None:
-        """Open a stream: `agreed` gets its id and returns the receiver once the peer accepts the protocol.
+    def open(self, protocol: str, agreed: Callable[[int], Receiver], failed: Callable[[ThalwegError], None]) -> int:
+        """Open a stream, return its id: `agreed` gets it, and returns the receiver, once the peer takes the protocol.
 
         Raises:
             Unavailable: LIMIT, as many streams as we open at once are open; UNREACHABLE, the link is dropped.
@@ -107,6 +107,7 @@ class Streams:
         self._receivers[stream_id] = negotiating
         self._set_deadline(stream_id)
         negotiating.start()
+        return stream_id
 
     def prefer(self, stream_id: int) -> None:
         """Send a stream's bytes before those of others."""
@@ -122,6 +123,10 @@ class Streams:
         """Queue bytes."""
         self._mux.write(stream_id, data)
         self._link.flush_soon()
+
+    def queue(self, stream_id: int, data: bytes) -> None:
+        """Queue bytes; the caller flushes the link."""
+        self._mux.write(stream_id, data)
 
     def credit(self, stream_id: int, size: int) -> None:
         """Let the peer send as many bytes more."""
@@ -191,7 +196,7 @@ class Streams:
 
     def take(self, budget: int) -> bytes:
         """Return the next frames to send, `budget` bytes at most; nothing where nothing may be sent."""
-        return b"".join(self._mux.take(budget))
+        return b"".join(self._mux.take(budget)) if self._mux.has_output else b""
 
     def sent(self) -> None:
         """Note that as much as possible was sent: writers may go on."""

@@ -28,12 +28,14 @@ from thalweg.network.pubsub import Gossip
 from thalweg.network.rate import Bucket
 from thalweg.network.stream import Stream
 from thalweg.network.sync import Caps, Outcome, Shelf, messages
+from thalweg.network.sync.shelf import SHORT_BYTES
 
 BEAT_SECONDS: Final = 5.0
 MET_AT_ONCE: Final = 3  # peers that hear a beat
 ANSWER_SECONDS_MAX: Final = 10.0
 WORK_SECONDS: Final = 0.002  # of checking items at a time
 COST_PER_SECOND: Final = 50_000  # what a peer may ask (`sync.cost`); more is answered later
+SHORTENED_AT_ONCE: Final = 1024  # ids hashed, about a millisecond
 JOIN_ITEMS_MIN: Final = 256  # a peer has so many more, and twice as many, for a snapshot to be worth it
 FRUITLESS_SECONDS: Final = 60.0  # until a peer is asked again with whom nothing came of it
 TOLERANCE: Final = 0.05  # share of items that may come or go while two talk
@@ -45,13 +47,14 @@ _log: Final = logging.getLogger(__name__)
 class _Kept:
     """A topic: its shelf, its rules, who reads it, and what peers were given in it."""
 
-    __slots__ = ("given", "lock", "on_item", "shelf", "validator", "waits_until")
+    __slots__ = ("given", "lock", "on_item", "shelf", "shortening", "validator", "waits_until")
 
     def __init__(self, shelf: Shelf, validator: Validator, on_item: Callable[[bytes], None]) -> None:
         self.shelf = shelf
         self.validator = validator
         self.on_item = on_item
         self.lock = asyncio.Lock()  # one session at a time
+        self.shortening = asyncio.Lock()
         self.given: dict[PeerId, frozenset[bytes]] = {}
         self.waits_until: dict[PeerId, float] = {}
 
@@ -296,7 +299,18 @@ class Synchroniser:
                     self._gossip.accuse(stream.peer, 8.0)
                     raise
             self.counts["answers"] += 1
-            await stream.write_message(messages.encode(sync.answer(self._shelves, request)))
+            await stream.write_message(messages.encode(await self._answer(request)))
+
+    async def _answer(self, request: sync.Request) -> sync.Answer:
+        """Return the answer; where all ids of a shelf are hashed for it, a few at a time, and one salt at a time."""
+        if isinstance(request, messages.GetShortIds | messages.Fetch) and len(request.salt) == SHORT_BYTES:
+            kept = self._kept.get(request.topic)
+            if kept is not None:
+                async with kept.shortening:
+                    while not kept.shelf.shorten(request.salt, SHORTENED_AT_ONCE):  # noqa: ASYNC110 - work by turns
+                        await asyncio.sleep(0)
+                    return sync.answer(self._shelves, request)
+        return sync.answer(self._shelves, request)
 
     def _able(self) -> list[PeerId]:
         return [info.peer for info in self._host.linked() if sync.PROTOCOL in info.protocols]

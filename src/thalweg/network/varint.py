@@ -29,13 +29,16 @@ def decode(data: bytes | bytearray | memoryview, offset: int = 0) -> tuple[int, 
     Raises:
         PeerFault: MALFORMED, longer than nine bytes or not the shortest form.
     """
-    value = 0
-    for position, byte in enumerate(data[offset : offset + VARINT_BYTES_MAX]):
-        value |= (byte & 0x7F) << (7 * position)
+    end = min(len(data), offset + VARINT_BYTES_MAX)
+    value = shift = 0
+    for position in range(offset, end):
+        byte = data[position]
         if byte < _CONTINUE:
-            if byte == 0 and position > 0:
+            if byte == 0 and shift:
                 raise PeerFault(Reason.MALFORMED, "a varint is not in its shortest form")
-            return value, offset + position + 1
-    if len(data) - offset >= VARINT_BYTES_MAX:
+            return value | byte << shift, position + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    if shift == 7 * VARINT_BYTES_MAX:
         raise PeerFault(Reason.MALFORMED, f"a varint is longer than {VARINT_BYTES_MAX} bytes")
     return None

@@ -6,7 +6,6 @@ priority (0 first), streams of one priority in turn; frames about windows, pings
 https://github.com/hashicorp/yamux/blob/master/spec.md
 """
 
-from collections import deque
 from typing import Final
 
 import msgspec
@@ -91,7 +90,7 @@ class _Stream:
     def __init__(self, stream_id: int, priority: int) -> None:
         self.id = stream_id
         self.priority = priority
-        self.outgoing: deque[bytes | memoryview] = deque()
+        self.outgoing: list[bytes | memoryview] = []
         self.queued = 0  # bytes in `outgoing`
         self.sendable = YAMUX_WINDOW_BYTES  # bytes the peer lets us send
         self.receivable = YAMUX_WINDOW_BYTES  # bytes we let the peer send
@@ -128,8 +127,8 @@ class Session:
         self._body_left = 0
         self._body_ends = False  # the stream ends behind this body
         self._discardable = 0  # bytes the peer may still send to streams we dropped
-        self._control: deque[bytes] = deque()
-        self._ready: tuple[deque[_Stream], ...] = tuple(deque() for _ in range(PRIORITIES))
+        self._control: list[bytes] = []  # lists, since an empty deque takes 600 bytes, and these are short
+        self._ready: tuple[list[_Stream], ...] = tuple([] for _ in range(PRIORITIES))
         self.queued = 0  # bytes written to streams and not yet taken
         self.frames_received = 0
         self.refused = 0  # streams that were one too many; the caller zeroes it
@@ -203,6 +202,11 @@ class Session:
         """Tell the peer that we close the link."""
         self._control.append(header(GO_AWAY, 0, LINK_STREAM, code))
 
+    @property
+    def has_output(self) -> bool:
+        """Say whether `take` would return anything."""
+        return bool(self._control or any(self._ready))
+
     def queued_on(self, stream_id: int) -> int:
         """Return how many bytes are queued on a stream."""
         stream = self._streams.get(stream_id)
@@ -213,12 +217,14 @@ class Session:
     def take(self, budget: int) -> list[bytes | memoryview]:
         """Return the next frames to send, together at most `budget` bytes; nothing where nothing may be sent."""
         out: list[bytes | memoryview] = []
-        while self._control and budget >= HEADER_BYTES:
-            out.append(self._control.popleft())
-            budget -= HEADER_BYTES
+        if self._control:
+            count = min(len(self._control), budget // HEADER_BYTES)
+            out += self._control[:count]
+            del self._control[:count]
+            budget -= count * HEADER_BYTES
         for ready in self._ready:
-            while ready and budget > HEADER_BYTES:
-                stream = ready.popleft()
+            while ready and budget > 2 * HEADER_BYTES:
+                stream = ready.pop(0)
                 stream.ready = False
                 budget -= self._take_frame(stream, budget - HEADER_BYTES, out)
                 self._make_ready(stream)
@@ -227,17 +233,19 @@ class Session:
     def _take_frame(self, stream: _Stream, size_max: int, out: list[bytes | memoryview]) -> int:
         if not stream.has_work():
             return 0
-        size = min(stream.queued, stream.sendable, size_max)
+        size = min(stream.queued, stream.sendable, size_max - HEADER_BYTES * stream.finishing)
         stream.queued -= size
         stream.sendable -= size
         self.queued -= size
         ends = stream.finishing and not stream.queued
-        out.append(header(DATA, FIN if ends else 0, stream.id, size))
+        if size:
+            out.append(header(DATA, 0, stream.id, size))
         _move(stream.outgoing, size, out)
-        if ends:
+        if ends:  # in a frame of its own: js-libp2p ends a stream before it reads the data of the same frame
+            out.append(header(WINDOW_UPDATE, FIN, stream.id, 0))
             stream.finished = True
             self._drop_if_done(stream)
-        return HEADER_BYTES + size
+        return HEADER_BYTES * (bool(size) + ends) + size
 
     def _make_ready(self, stream: _Stream) -> None:
         if not stream.ready and stream.has_work():
@@ -375,13 +383,17 @@ class Session:
         return stream_id % 2 == self._next_id % 2
 
 
-def _move(chunks: deque[bytes | memoryview], size: int, out: list[bytes | memoryview]) -> None:
+def _move(chunks: list[bytes | memoryview], size: int, out: list[bytes | memoryview]) -> None:
     """Move the first `size` bytes of `chunks` to `out`."""
-    while size:
-        chunk = chunks.popleft()
+    whole = 0
+    for chunk in chunks:
         if len(chunk) > size:
-            view = memoryview(chunk)
-            chunks.appendleft(view[size:])
-            chunk = view[:size]
+            break
         size -= len(chunk)
-        out.append(chunk)
+        whole += 1
+    out += chunks[:whole]
+    del chunks[:whole]
+    if size:
+        view = memoryview(chunks[0])
+        out.append(view[:size])
+        chunks[0] = view[size:]

@@ -39,12 +39,13 @@ class Rule(StrEnum):
     COUNT = "a whole number, one or more"
     NATURAL = "a whole number, zero or more"
     CORRELATION = "between -1 and 1"
+    UNKNOWN = "anything"
 
     def broken(self, values: "NDArray[np.float64]") -> "NDArray[np.bool_]":
         """Say where values break the rule."""
         import numpy as np
 
-        fine = np.isfinite(values)
+        fine = np.isfinite(values) | (self is Rule.UNKNOWN)
         with np.errstate(invalid="ignore"):
             match self:
                 case Rule.POSITIVE:
@@ -57,7 +58,7 @@ class Rule(StrEnum):
                     fine &= (values >= 0.0) & (values == np.floor(values))
                 case Rule.CORRELATION:
                     fine &= np.abs(values) <= 1.0
-                case Rule.FINITE:
+                case Rule.FINITE | Rule.UNKNOWN:
                     pass
         return ~fine
 

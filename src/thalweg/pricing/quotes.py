@@ -29,6 +29,7 @@ class Flaw(StrEnum):
     STALE = "older than the others"
     ONE_SIDED = "no bid or no ask"
     CROSSED = "bid above ask"
+    NO_FORWARD = "no forward given, and no pair of call and put to imply one"
     IN_THE_MONEY = "in the money: its other side says the same"
     NO_VOLATILITY = "outside the no-arbitrage bounds"
     LONELY = "too few quotes at this expiry"

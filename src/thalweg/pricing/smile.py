@@ -58,12 +58,18 @@ class Smile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         import numpy as np
 
         points = np.asarray(k, np.float64)
+        if self.correction is not None and points.ndim == 0:
+            w, w1, w2 = (term[0] for term in self.terms(points[None]))
+            return w, w1, w2
         w, w1, w2 = svi_terms(self.svi, points)
         if self.correction is None:
             return w, w1, w2
-        weights = np.array(self.correction.weights)
-        b, b1, b2 = (basis @ weights for basis in spline_basis(np.array(self.correction.knots), points))
-        return w + b, w1 + b1, w2 + b2
+        weights, knots = np.array(self.correction.weights), np.array(self.correction.knots)
+        inside = (points > knots[0]) & (points < knots[-1])
+        bases = spline_basis(knots, points[inside])
+        for term, basis in zip((w, w1, w2), bases, strict=True):
+            term[inside] += basis @ weights
+        return w, w1, w2
 
     def durrleman(self, k: "Floats | float") -> "Floats":
         """Return g(k): negative where the smile has butterfly arbitrage."""

@@ -9,6 +9,7 @@ Time is in years of 365.25 days from the surface's own time.
   Surface", 2006, equation 1.10): sigma^2(k,T) = (dw/dT)/g(k), g being Durrleman's function.
 """
 
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -165,10 +166,12 @@ class Surface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return left, right, (years - left.years) / (right.years - left.years)
 
 
+@cache
 def grid(reach: float = REACH, points: int = _POINTS) -> "Floats":
     """Return log-moneyness from -reach to reach, a thousand times denser at the money than far away."""
     import numpy as np
 
     u = np.linspace(-1.0, 1.0, points)
     result: Floats = reach * np.sinh(7.6 * u) / np.sinh(7.6)
+    result.setflags(write=False)
     return result

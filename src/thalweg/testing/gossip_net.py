@@ -75,6 +75,7 @@ class Node:
         self.notes: list[Note] = []
         self.dials: list[Dial] = []
         self.is_up = True
+        self.address = ""  # from where it dials, as far as that means anything
 
 
 class GossipNet:
@@ -121,7 +122,7 @@ class GossipNet:
         for one, other in ((dialer, listener), (listener, dialer)):
             self._links[one.peer, other.peer] = life
         self.do(dialer, Joined(listener.peer, is_outbound=True))
-        self.do(listener, Joined(dialer.peer, is_outbound=False))
+        self.do(listener, Joined(dialer.peer, is_outbound=False, group=dialer.address))
 
     def unlink(self, one: Node, other: Node) -> None:
         """Break a link; what is in flight is lost."""

@@ -3,7 +3,7 @@
 """
 @title A token with the faults of real ones
 @license Apache-2.0
-@notice Keeps a fee, blocks addresses, returns nothing or false, eats gas or calls back, as told.
+@notice Keeps a fee, blocks addresses, returns false, eats gas, calls back or changes what somebody holds, as told.
 """
 
 balanceOf: public(HashMap[address, uint256])
@@ -14,6 +14,7 @@ is_lying: bool
 is_greedy: bool
 callee: address
 message: Bytes[4096]
+is_quiet: bool
 
 
 @external
@@ -54,6 +55,21 @@ def call_back(callee: address, message: Bytes[4096]):
 
 
 @external
+def echo(callee: address, message: Bytes[4096]):
+    """
+    @notice Call back whenever money moves, and do not mind how it goes.
+    """
+    self.callee = callee
+    self.message = message
+    self.is_quiet = True
+
+
+@external
+def rebase(who: address, amount: uint256):
+    self.balanceOf[who] = amount
+
+
+@external
 def transfer(to: address, amount: uint256) -> bool:
     return self._move(msg.sender, to, amount)
 
@@ -61,7 +77,7 @@ def transfer(to: address, amount: uint256) -> bool:
 @external
 def transferFrom(owner: address, to: address, amount: uint256) -> bool:
     self.allowance[owner][msg.sender] -= amount
-    if self.callee != empty(address):
+    if self.callee != empty(address) and not self.is_quiet:
         raw_call(self.callee, self.message)
     return self._move(owner, to, amount)
 
@@ -74,6 +90,8 @@ def _move(owner: address, to: address, amount: uint256) -> bool:
             self.fee = i
     if self.is_lying:
         return False
+    if self.callee != empty(address) and self.is_quiet:
+        success: bool = raw_call(self.callee, self.message, revert_on_failure=False)
     self.balanceOf[owner] -= amount
     self.balanceOf[to] += amount - self.fee
     return True

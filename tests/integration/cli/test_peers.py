@@ -54,6 +54,22 @@ def wait_for(world: World, folder: Path, count: int) -> dict[str, Any]:
     return found
 
 
+def _look_around(world: World, folders: list[Path], tmp_path: Path) -> None:
+    """The doctor, the picture and the metrics of three linked nodes."""
+    report = world.ask(None, "net", "doctor", "--data", str(folders[0]))
+    assert (report["state"], report["links"]) == ("public", 2)
+    assert {trial["peer"] for trial in report["trials"]} == set(linked(world, folders[0]))
+    page = tmp_path / "network.html"
+    also = [word for folder in folders[1:] for word in ("--also", str(folder))]
+    graph = world.ask(None, "net", "graph", "--plot", str(page), *also, "--data", str(folders[0]))
+    assert len(graph["links"]) == len(graph["nodes"]) == len(graph["own"]) == 3
+    assert page.read_text().count("<line") == 3
+    assert world.refuse(None, "net", "graph", "--plot", "x.gif", "--data", str(folders[0])) == "unknown feature"
+    text = world.run(None, "net", "metrics", "--data", str(folders[0])).stdout
+    assert 'thalweg_links{kind="' in text
+    assert text.count("thalweg_peer_score{") == 2
+
+
 def test_strangers_find_each_other_from_one_address_and_show_who_they_are(world: World, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("carol", "dave", "erin")]
     with ExitStack() as stack:
@@ -66,6 +82,7 @@ def test_strangers_find_each_other_from_one_address_and_show_who_they_are(world:
         while not all(peer["channel_key"] and peer["rtt_ms"] for peer in linked(world, folders[1]).values()):
             assert time.monotonic() < until
             time.sleep(0.2)
+        _look_around(world, folders, tmp_path)
         (banned,) = [peer for peer in linked(world, folders[0]) if peer in linked(world, folders[1])]
         assert world.ask(None, "ban", banned, "--data", str(folders[0]))["banned"]
         wait_for(world, folders[0], 1)

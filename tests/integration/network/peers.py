@@ -1,6 +1,7 @@
 """Hosts that write down what happens to them, and a raw peer that can break any rule."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
@@ -18,6 +19,7 @@ ECHO: Final = "/echo/1"
 QUICK: Final = Limits(retry_seconds_min=0.01, retry_seconds_max=0.05)
 ALICE, BOB, MALLORY = (name.ljust(32).encode() for name in ("alice", "bob", "mallory"))
 
+Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Event = tuple[str, PeerId, str | bytes]
 
 
@@ -93,6 +95,16 @@ async def gone(reader: asyncio.StreamReader) -> None:
         await reader.read()
 
 
+async def _connected(address: Multiaddr, receive_bytes: int | None) -> Connected:
+    if receive_bytes is None:
+        return await asyncio.open_connection(address.host, address.port)
+    made = socket.socket()
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    await asyncio.get_running_loop().sock_connect(made, (address.host, address.port))
+    return await asyncio.open_connection(sock=made)
+
+
 class RawPeer:
     """A peer by hand: a socket, and what it takes to get through a handshake."""
 
@@ -103,11 +115,17 @@ class RawPeer:
         self._frames = FrameReader()
 
     @classmethod
-    async def connect(cls, address: Multiaddr, seed: bytes = MALLORY, credentials: Credentials | None = None) -> Self:
-        """Dial and shake hands honestly."""
+    async def connect(
+        cls,
+        address: Multiaddr,
+        seed: bytes = MALLORY,
+        credentials: Credentials | None = None,
+        receive_bytes: int | None = None,
+    ) -> Self:
+        """Dial and shake hands honestly, where asked with a small receive buffer in the system."""
         credentials = credentials or Credentials(Identity(seed), X25519PrivateKey.generate())
         upgrade = Upgrade(credentials, dialer=True, expected=None, admit=lambda peer: None, bytes_max=2**16)
-        reader, writer = await asyncio.open_connection(address.host, address.port)
+        reader, writer = await _connected(address, receive_bytes)
         writer.write(upgrade.start())
         while upgrade.result is None:
             data = await reader.read(2**16)

@@ -14,10 +14,11 @@ from thalweg.network import Limits, PeerId, varint
 from thalweg.network.framing import frame
 from thalweg.network.gossip import PROTOCOL, Caps, Parameters, Times, rpc
 from thalweg.network.gossip.rpc import Message, Rpc, Subscription
+from thalweg.network.gossip_streams import QUEUED_BYTES_MAX
 from thalweg.network.items import ItemRules, sign
 from thalweg.network.multistream import HEADER, line
 from thalweg.network.peer_id import Identity
-from thalweg.network.pubsub import QUEUED_BYTES_MAX, Gossip
+from thalweg.network.pubsub import Gossip
 from thalweg.network.secure import Credentials
 from thalweg.network.yamux_frames import DATA, FIN, SYN, header
 

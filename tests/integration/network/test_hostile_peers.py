@@ -1,15 +1,28 @@
 """Mallory at the other end of a real socket. Alice stays up, says why she cut the link, and serves Bob meanwhile."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from itertools import cycle
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from tests.integration.network.peers import ALICE, BOB, MALLORY, QUICK, Party, RawPeer, gone, join, running, until
+from tests.integration.network.peers import (
+    ALICE,
+    BOB,
+    MALLORY,
+    PATIENCE_SECONDS,
+    QUICK,
+    Party,
+    RawPeer,
+    gone,
+    join,
+    running,
+    until,
+)
 
 from thalweg.errors import Reason, Unavailable
-from thalweg.network import MESSAGES_PROTOCOL, Limits, varint
+from thalweg.network import MESSAGES_PROTOCOL, Limits, Stream, varint
 from thalweg.network.framing import frame
 from thalweg.network.limits import YAMUX_WINDOW_BYTES as WINDOW
 from thalweg.network.multistream import HEADER, line
@@ -298,6 +311,39 @@ def test_a_peer_that_does_not_read_costs_a_bounded_queue_and_is_dropped() -> Non
     asyncio.run(scenario())
 
 
+def test_windows_that_are_never_widened_cost_a_bounded_queue_and_the_link() -> None:
+    async def scenario() -> None:
+        alice = Party(ALICE, tight(send_bytes_max=500_000))
+
+        async def push(stream: Stream) -> None:
+            while True:
+                await stream.write_message(bytes(50_000))
+
+        alice.host.handle("/push/1", push)
+        async with running(alice):
+            mallory = await RawPeer.connect(alice.address)
+            mallory.send(opening())
+            await alice.next("up")
+            (link,) = alice.host._switch.links.all()
+            most = 0
+
+            async def watch() -> None:
+                nonlocal most
+                while not link.is_closed:
+                    most = max(most, link.streams.queued)
+                    await asyncio.sleep(0.005)
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(watch())
+                for stream_id in (3, 5, 7):  # each waits with a mebibyte
+                    mallory.send(opening("/push/1", stream_id))
+                assert "too slow" in await alice.down()
+            assert 500_000 < most <= 3 * (2**20 + 100_000)
+            mallory.close()
+
+    asyncio.run(scenario())
+
+
 def test_unread_streams_cost_a_bounded_memory_and_the_link() -> None:
     async def scenario() -> None:
         alice = Party(ALICE, tight(receive_bytes_max=500_000))
@@ -413,5 +459,39 @@ def test_a_peer_that_dials_again_replaces_its_old_link() -> None:
             assert await alice.next("message") == b"from the new one"
             assert await old.farewell() == Code.NORMAL
             new.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the system keeps what it likes")
+def test_a_message_overtakes_bulk_that_was_queued_before_it() -> None:
+    """Counted in bytes: what a slow peer still gets before the message is what the system had taken, not the queue."""
+
+    async def scenario() -> None:
+        alice = Party(ALICE)
+        pushed = asyncio.Event()
+
+        async def push(stream: Stream) -> None:
+            for _ in range(150):
+                stream._carrier.write(stream._id, frame(bytes(50_000)))
+            pushed.set()
+            await asyncio.sleep(PATIENCE_SECONDS)
+
+        alice.host.handle("/push/1", push)
+        async with running(alice):
+            mallory = await RawPeer.connect(alice.address, receive_bytes=64 * 1024)
+            mallory.send(opening())
+            await alice.next("up")
+            mallory.send(opening("/push/1", 3) + header(WINDOW_UPDATE, 0, 3, 2**24))
+            await pushed.wait()
+            await asyncio.sleep(0.2)  # the system takes what it takes
+            alice.host.send(alice.host.peers()[0], b"urgent")
+            before = 0
+            async for found in mallory.frames():
+                if found.kind == DATA and found.stream_id == 1 and found.length == len(frame(b"urgent")):
+                    break
+                before += found.length
+            assert before < 1_000_000
+            mallory.close()
 
     asyncio.run(scenario())

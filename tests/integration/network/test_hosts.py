@@ -388,3 +388,35 @@ def test_a_quiet_link_is_asked_for_a_sign_of_life_and_lives() -> None:
             assert alice.events.empty()
 
     asyncio.run(scenario())
+
+
+def test_a_stream_of_what_the_peer_says_it_serves_is_written_to_before_it_agreed() -> None:
+    async def scenario() -> None:
+        alice, bob = Party(ALICE), Party(BOB)
+        async with running(alice, bob):
+            await join(alice, bob)
+            await until(lambda: ECHO in alice.host.linked()[0].protocols)
+            stream = await alice.host.open(bob.id, ECHO)
+            await stream.write_message(b"first")
+            stream.close()
+            assert await stream.read_message() == b"first"
+            assert await stream.read_message() is None
+
+    asyncio.run(scenario())
+
+
+def test_a_peer_that_does_not_serve_what_it_said_ends_the_stream() -> None:
+    async def scenario() -> None:
+        alice, bob = Party(ALICE), Party(BOB)
+        async with running(alice, bob):
+            await join(alice, bob)
+            await until(lambda: ECHO in alice.host.linked()[0].protocols)
+            del bob.host._switch._handlers[ECHO]
+            stream = await alice.host.open(bob.id, ECHO)
+            await stream.write_message(b"first")
+            with pytest.raises(Unavailable) as caught:
+                await stream.read_message()
+            assert caught.value.reason is Reason.UNREACHABLE
+            assert await alice.host.ping(bob.id) > 0
+
+    asyncio.run(scenario())

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.network.peers import ALICE, BOB, ECHO, PATIENCE_SECONDS, Party, running, until
 
 from thalweg.network import Multiaddr
+from thalweg.network.relaying import Relaying
 
 ROOT = Path(__file__).parents[3]
 INTEROP_PYTHON = ROOT / ".venv-interop" / "bin" / "python"
@@ -102,5 +103,25 @@ def test_we_answer_py_libp2ps_ping_identify_and_echo() -> None:
         assert result["echoed"] == [True, True, True]
         assert {"/thalweg/channel/1", "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", ECHO} <= set(result["protocols"])
         assert process.returncode == 0
+
+    asyncio.run(scenario())
+
+
+@needs_py_libp2p
+def test_two_of_us_are_joined_by_a_py_libp2p_relay() -> None:
+    async def scenario() -> None:
+        alice, bob = Party(ALICE), Party(BOB)
+        inner = Relaying(alice.host)
+        Relaying(bob.host)
+        process, at = await start(str(INTEROP_PYTHON), str(INTEROP_PEER), "relay")
+        async with running(alice, bob):
+            relay = await alice.host.dial(at)
+            await inner.reserve(relay)
+            await bob.host.dial(at.via().to(alice.id))
+            await until(lambda: alice.id in bob.host.peers())
+            bob.host.send(alice.id, b"through py")
+            await alice.next("up")
+            assert await alice.next("message") == b"through py"
+        await stop(process)
 
     asyncio.run(scenario())

@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from tests.integration.network.peers import ECHO, Party, running, until
 
 from thalweg.errors import Reason, Unavailable
 from thalweg.network import Limits, Multiaddr
+from thalweg.network.holes import Holes
 from thalweg.network.relay import Caps
 from thalweg.network.relay.messages import read_voucher
 from thalweg.network.relaying import Relaying
@@ -26,6 +28,10 @@ class Relayed:
 def make(name: str, serves: Caps | None = None) -> Relayed:
     party = Party(name.ljust(32).encode(), QUICK)
     return Relayed(party, Relaying(party.host, serves=serves))
+
+
+def _here(party: Party) -> tuple[Multiaddr, ...]:
+    return (party.address,)
 
 
 def through(relay: Party, target: Party) -> Multiaddr:
@@ -68,6 +74,45 @@ def test_messages_and_streams_go_through_a_relay_both_ways_and_it_ends_with_eith
             assert relay.relaying.slots is not None
             slots = relay.relaying.slots
             await until(lambda: slots.circuits == 0)
+
+    asyncio.run(scenario())
+
+
+def test_a_circuit_gives_way_to_a_direct_link_and_messages_go_on() -> None:
+    async def scenario() -> None:
+        relay, inner, outer = make("relay", Caps()), make("inner"), make("outer")
+        holes = [Holes(each.party.host, partial(_here, each.party), private=True) for each in (inner, outer)]
+        async with running(relay.party, inner.party, outer.party):
+            await inner.party.host.dial(relay.party.address)
+            await inner.relaying.reserve(relay.party.id)
+            await outer.party.host.dial(through(relay.party, inner.party))
+            await until(lambda: outer.party.id in inner.party.host.peers())
+            assert await holes[0].punch(outer.party.id)
+            await until(lambda: not outer.party.host.is_relayed(inner.party.id))
+            await until(lambda: inner.party.id in outer.party.host.peers())
+            assert relay.relaying.slots is not None
+            slots = relay.relaying.slots
+            await until(lambda: slots.circuits == 0)
+            assert holes[0].counts == {"punched": 1}
+            outer.party.host.send(inner.party.id, b"directly")
+            while await inner.party.events.get() != ("message", outer.party.id, b"directly"):
+                continue
+
+    asyncio.run(scenario())
+
+
+def test_a_hole_that_leads_nowhere_leaves_the_circuit() -> None:
+    async def scenario() -> None:
+        relay, inner, outer = make("relay", Caps()), make("inner"), make("outer")
+        holes = [Holes(each.party.host, tuple, private=True) for each in (inner, outer)]
+        async with running(relay.party, inner.party, outer.party):
+            await inner.party.host.dial(relay.party.address)
+            await inner.relaying.reserve(relay.party.id)
+            await outer.party.host.dial(through(relay.party, inner.party))
+            await until(lambda: outer.party.id in inner.party.host.peers())
+            assert not await holes[0].punch(outer.party.id)
+            assert inner.party.host.is_relayed(outer.party.id)
+            assert holes[0].counts == {"failed": 1}
 
     asyncio.run(scenario())
 

@@ -33,15 +33,16 @@ def forge(payload: bytes) -> bytes:
 class Trader(Party):
     """A host that keeps a topic."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, ahead: float = 0.0) -> None:
         super().__init__(name.ljust(32).encode())
+        self.clock = lambda: time.time() + ahead
         self.gossip = Gossip(self.host, FAST)
         self.heard: list[bytes] = []
-        self.synchroniser = Synchroniser(self.host, self.gossip)
+        self.synchroniser = Synchroniser(self.host, self.gossip, clock=self.clock)
         self.shelf = sync.Shelf()
 
     def start(self) -> None:
-        self.shelf = self.synchroniser.keep(TOPIC, ItemRules(TOPIC, time.time), self.heard.append)
+        self.shelf = self.synchroniser.keep(TOPIC, ItemRules(TOPIC, self.clock), self.heard.append)
 
     def fill(self, payloads: list[bytes]) -> None:
         for payload in payloads:
@@ -186,6 +187,24 @@ def test_what_is_ignored_is_not_asked_for_again() -> None:
             one.synchroniser._kept[TOPIC].waits_until.clear()
             await one.synchroniser.meet([two.id])
             assert one.synchroniser.counts["items_got"] == 1
+
+    asyncio.run(scenario())
+
+
+def test_clocks_that_disagree_by_five_minutes_cost_nobody_his_name() -> None:
+    async def scenario() -> None:
+        early, late = Trader("early", ahead=-299.0), Trader("late", ahead=299.0)
+        everything = [sign(AUTHORS[0], TOPIC, b"%d" % number, time.time() + number) for number in range(-600, 600, 60)]
+        async with trading(early, late):
+            early.fill(everything[:12])
+            late.fill(everything[8:])
+            for _ in range(3):
+                await early.synchroniser.meet([late.id])
+                await late.synchroniser.meet([early.id])
+            assert set(everything[15:]) <= set(early.shelf.payloads()) & set(late.shelf.payloads())
+            assert early.gossip.score(late.id) >= 0
+            assert late.gossip.score(early.id) >= 0
+            assert early.synchroniser.counts["withheld"] == late.synchroniser.counts["withheld"] == 0
 
     asyncio.run(scenario())
 

@@ -11,7 +11,8 @@ COMMANDS = (
     "demo", "init", "up", "chain", "deploy", "oracle", "status", "peers", "connect", "reports", "counters", "open",
     "ban", "pardon",
     "proposals", "accept", "decline", "channels", "pay", "deposit", "withdraw", "resume", "close", "trade", "offers",
-    "take", "positions", "backup", "restore", "version",
+    "take", "positions", "backup", "restore", "version", "price", "iv", "surface",
+    "calibrate",
 )  # fmt: skip
 
 

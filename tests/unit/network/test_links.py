@@ -86,17 +86,17 @@ def test_connections_are_limited_per_address_and_in_all() -> None:
 
 def test_a_newcomer_from_elsewhere_takes_the_place_of_the_youngest_of_a_crowd() -> None:
     book = links()
-    alone = Wire(address="192.0.2.1")
+    alone = Wire(address="203.0.113.1")
     book.enter(alone)
-    crowd = [Wire(address="192.0.2.9", born_at=float(index)) for index in range(4)]
-    others = [Wire(address="192.0.2.8", born_at=5.0) for _ in range(3)]
+    crowd = [Wire(address=f"192.0.{index}.9", born_at=float(index)) for index in range(4)]  # of one network
+    others = [Wire(address="198.51.100.8", born_at=5.0) for _ in range(3)]
     for index, wire in enumerate([*crowd, *others]):
         connect(book, wire, PeerId.of_key(bytes((100 + index,)) * 32))
-    newcomer = Wire(address="192.0.2.7", born_at=9.0)
+    newcomer = Wire(address="8.8.8.8", born_at=9.0)
     assert book.enter(newcomer) is crowd[-1]
     book.leave(crowd[-1])
     with pytest.raises(Unavailable, match="too many connections"):
-        book.enter(Wire(address="192.0.2.8", born_at=9.0))  # of a crowd as large as any
+        book.enter(Wire(address="198.51.100.8", born_at=9.0))  # of a crowd as large as any
 
 
 def test_nobody_can_dial_us_so_full_that_we_cannot_dial() -> None:

@@ -94,3 +94,11 @@ def test_random_bytes_never_raise_anything_else(data: bytes) -> None:
             end.feed(data)
         except PeerFault:
             continue
+
+
+def test_data_behind_a_refused_proposal_is_no_fault_and_garbage_before_one_is() -> None:
+    listener = Listener("/x/1".__eq__)
+    with pytest.raises(Unavailable):
+        listener.feed(line(HEADER) + line("/y/1") + bytes(100))
+    with pytest.raises(PeerFault):
+        Listener("/x/1".__eq__).feed(line(HEADER) + bytes(100))

@@ -70,12 +70,16 @@ def test_a_stream_carries_bytes_both_ways_and_ends(pair: tuple[yamux.Session, ya
     dialer.write(stream, b"question")
     dialer.finish(stream)
     sent = taken(dialer)
-    assert sent == header(WINDOW_UPDATE, SYN, 1, 0) + header(DATA, FIN, 1, 8) + b"question"
+    assert sent == header(WINDOW_UPDATE, SYN, 1, 0) + header(DATA, 0, 1, 8) + b"question" + header(
+        WINDOW_UPDATE, FIN, 1, 0
+    )
     assert plain(listener.feed(sent)) == [Opened(1), Ended(1), {1: b"question"}]
     listener.write(stream, b"answer")
     listener.finish(stream)
     answer = taken(listener)
-    assert answer == header(WINDOW_UPDATE, ACK, 1, 0) + header(DATA, FIN, 1, 6) + b"answer"
+    assert answer == header(WINDOW_UPDATE, ACK, 1, 0) + header(DATA, 0, 1, 6) + b"answer" + header(
+        WINDOW_UPDATE, FIN, 1, 0
+    )
     assert plain(dialer.feed(answer)) == [Ended(1), {1: b"answer"}]
     assert dialer.done == listener.done == [1]
 

@@ -1,6 +1,8 @@
 """Smiles and surfaces: derivatives, arbitrage found where it is, forward and local volatility that fit a model."""
 
+import json
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from thalweg.pricing.svi import Svi
 PLAIN = Svi(0.01, 0.1, -0.3, 0.02, 0.15)
 KNOTS = (-0.6, -0.35, -0.2, -0.05, 0.0, 0.1, 0.3, 0.55)
 # Gatheral and Jacquier 2014, section 3.1: A. Vogt's raw SVI, which has butterfly arbitrage
-VOGT = Svi(-0.0410, 0.1331, 0.3060, 0.3586, 0.4153)
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "gatheral_jacquier.json").read_text())
+VOGT = Svi(*(VECTORS["vogt"][name] for name in ("a", "b", "rho", "m", "sigma")))
 # ... example 5.1: the same smile with its wings repaired, in SVI-JW terms psi, p and v fixed, c and v~ moved
-VOGT_REPAIRED_JW = (0.01742625, -0.1752111, 0.6997381, 0.8564763, 0.0116249)
+VOGT_JW = tuple(VECTORS["jw"][name] for name in ("v", "psi", "p", "c", "least"))
+VOGT_REPAIRED_JW = (*VOGT_JW[:3], VECTORS["repaired"]["c"], VECTORS["repaired"]["least"])
 
 
 def raw_from_jw(v: float, psi: float, p: float, c: float, least: float, years: float = 1.0) -> Svi:
@@ -31,6 +35,19 @@ def raw_from_jw(v: float, psi: float, p: float, c: float, least: float, years: f
     m = (v - least) * years / (b * (-rho + np.sign(alpha) * sqrt(1.0 + alpha**2) - alpha * sqrt(1.0 - rho**2)))
     sigma = alpha * m
     return Svi(least * years - b * sigma * sqrt(1.0 - rho**2), b, rho, m, sigma)
+
+
+def jw_from_raw(svi: Svi, years: float = 1.0) -> tuple[float, ...]:
+    """Gatheral and Jacquier 2014, equation 3.5."""
+    w = svi.total_variance(0.0)
+    root = sqrt(svi.m**2 + svi.sigma**2)
+    psi = svi.b / (2.0 * sqrt(w)) * (svi.rho - svi.m / root)
+    p, c = (svi.b * (1.0 + side * svi.rho) / sqrt(w) for side in (-1.0, 1.0))
+    return w / years, psi, p, c, svi.least() / years
+
+
+def test_the_smile_of_vogt_has_the_published_parameters_in_jump_wings() -> None:
+    assert jw_from_raw(VOGT) == pytest.approx(VOGT_JW, abs=VECTORS["jw"]["tolerance"])
 
 
 def test_the_smile_of_vogt_has_the_arbitrage_that_was_published_and_its_repair_has_none() -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from rich.text import Text
@@ -16,6 +16,8 @@ from rich.text import Text
 from thalweg.app.stopping import plain_errors
 from thalweg.cli.demo import trouble
 from thalweg.cli.demo.figures import DECIMALS, Figures, PartyFigures, chain_steps, facts_table, parties_table, verdict
+from thalweg.cli.demo.network.figures import NetworkFigures
+from thalweg.cli.demo.network.show import NetworkShow
 from thalweg.cli.demo.screen import Screen, SilentScreen, TerminalScreen, indented
 from thalweg.cli.demo.stage import ORACLES, TRADERS, Stage, price_path
 from thalweg.cli.demo.story import Story
@@ -26,6 +28,7 @@ from thalweg.market.snapshot import load_market
 from thalweg.units import SCALE, UnixSeconds
 
 ANSWER_S: Final = {"plain": 60, "stale": 60, "vanish": 2, "crash": 60}  # how long a node waits for a signature
+_F = TypeVar("_F")
 _DAY_S: Final = 86_400
 _DAYS_MIN: Final = 3  # to expiry, so that an option is worth something
 
@@ -39,11 +42,15 @@ def run_demo(
         UserFault: the market or the chain will not do.
         Unavailable: something did not answer in time.
     """
-    market = default_market() if market_file is None else load_market(market_file)
     screen: Screen = SilentScreen() if as_json else TerminalScreen(console())
+    figures: Figures | NetworkFigures
     with _folder(keep) as folder:
-        show = _Show(scenario, market, rpc, seed, screen, folder)
-        figures = asyncio.run(_until_interrupted(show))
+        if scenario == "network":
+            figures = asyncio.run(_until_interrupted(NetworkShow(seed, screen, folder).give))
+        else:
+            market = default_market() if market_file is None else load_market(market_file)
+            show = _Show(scenario, market, rpc, seed, screen, folder)
+            figures = asyncio.run(_until_interrupted(show.give))
     if as_json:
         write_json(figures)
     return 0 if figures.ok else 1
@@ -63,7 +70,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep
 
 
-async def _until_interrupted(show: "_Show") -> Figures:
+async def _until_interrupted(give: Callable[[], Awaitable[_F]]) -> _F:
     """Give the show; Ctrl-C and a polite kill end it, the processes first."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -80,7 +87,7 @@ async def _until_interrupted(show: "_Show") -> Figures:
         loop.add_signal_handler(number, interrupt)
     try:
         with plain_errors():
-            return await show.give()
+            return await give()
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:

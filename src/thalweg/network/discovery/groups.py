@@ -7,6 +7,7 @@ its relay's group. Addresses that nobody can reach from outside count as one gro
 import ipaddress
 from collections.abc import Collection, Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from thalweg.network.multiaddr import IpAddress, Multiaddr
@@ -50,14 +51,22 @@ def reach_of(host: str | IpAddress) -> Reach:
 
 def group_of(address: Multiaddr) -> str:
     """Return the group of an address."""
-    ip = address.ip
-    if ip is None:
+    if address.ip is None:
         return f"onion {address.host}" if address.is_onion else f"name {address.host.lower()}"
-    ip = plain(ip)
-    prefix = IPV4_PREFIX if ip.version == 4 else IPV6_PREFIX
-    return str(ipaddress.ip_network((ip, prefix), strict=False))
+    return wide_group(address.host)
 
 
+@lru_cache(maxsize=8192)
+def wide_group(host: str) -> str:
+    """Return the group of an IP address; a text that is none is a group of its own."""
+    try:
+        ip = plain(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((ip, IPV4_PREFIX if ip.version == 4 else IPV6_PREFIX), strict=False))
+
+
+@lru_cache(maxsize=8192)
 def address_group(host: str) -> str:
     """Return what is limited together: an IPv4 address, or the /64 that one IPv6 user commonly has."""
     try:

@@ -79,14 +79,13 @@ def _kept(state: State, meshed: list[bytes]) -> set[bytes]:
 
 def _tell(state: State, name: str, without: Container[bytes], out: Outbox) -> None:
     """Tell some peers outside the mesh which messages we have."""
-    ids = state.history.told(name)
-    if not ids:
+    if not state.history.told(name):
         return
-    shape, caps = state.parameters.shape, state.parameters.caps
+    shape = state.parameters.shape
     others = state.candidates(name, state.parameters.thresholds.told, without)
     count = max(shape.told_min, round(shape.told_share * len(others)))
     for peer in state.some(others, count):
-        out.offer(peer, IHave(name, tuple(state.some(ids, caps.ids_told_max))))
+        out.offer(peer, IHave(name, state.told(name)))
 
 
 def _forget_sightings(state: State, name: str, now: float) -> None:

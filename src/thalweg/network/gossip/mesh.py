@@ -24,10 +24,10 @@ def admit(state: State, name: str, topic: Topic, peer: bytes, now: float, out: O
 
 def tell(state: State, name: str, peer: bytes, out: Outbox) -> None:
     """Tell a peer which messages we have, once a heartbeat: it is a small question with a large answer."""
-    told, ids = state.peers[peer].told, state.history.told(name)
+    told, ids = state.peers[peer].told, state.told(name)
     if ids and name not in told and state.scores.of(peer) >= state.parameters.thresholds.told:
         told.add(name)
-        out.offer(peer, IHave(name, tuple(state.some(ids, state.parameters.caps.ids_told_max))))
+        out.offer(peer, IHave(name, ids))
 
 
 def prune(state: State, name: str, peers: Iterable[bytes], now: float, out: Outbox) -> None:

@@ -49,9 +49,9 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     rpc_bytes_max: int = 1024 * 1024
     payload_bytes_max: int = 64 * 1024  # of topics whose validator says nothing smaller
-    fields_per_rpc_max: int = 16_384  # nested ones included
-    messages_per_rpc_max: int = 2048
-    messages_per_step: int = 8  # looked at before the shell sees to others: a signature takes a tenth of a millisecond
+    fields_per_rpc_max: int = 12_288  # nested ones included
+    messages_per_rpc_max: int = 1024
+    messages_per_step: int = 4  # looked at before the shell sees to others: a signature takes a tenth of a millisecond
     topics_max: int = 256  # that a peer may subscribe to
     controls_per_rpc_max: int = 256  # IHAVE, IWANT, GRAFT and PRUNE together
     ids_per_rpc_max: int = 5000

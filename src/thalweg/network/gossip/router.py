@@ -196,7 +196,7 @@ def _resume(state: State, peer_id: bytes, now: float, out: Outbox) -> None:
 def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
     """Look at a few messages of a peer's RPC: one RPC may hold more signatures than there is time for at once."""
     for _ in range(min(len(peer.waiting), state.parameters.caps.messages_per_step)):
-        _on_message(state, peer, peer.waiting.popleft(), now, out)
+        _on_message(state, peer, peer.waiting.pop(), now, out)
         if state.scores.of(peer.id) < state.parameters.thresholds.heard:
             peer.waiting.clear()
             return
@@ -206,22 +206,24 @@ def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
 
 def _on_parts(state: State, peer: Peer, parsed: rpc.Rpc, now: float, out: Outbox) -> None:
     requests = len(parsed.subscriptions) + len(parsed.controls)
+    if not requests and not parsed.messages:
+        requests = 1  # of nothing, or of nothing we know: looking at it costs as much
     if requests and _within(state, peer.controls, peer.flood_controls, requests, now):
         for subscription in parsed.subscriptions:
             _on_subscription(state, peer, subscription, now)
         for control_message in parsed.controls:
             _on_control(state, peer, control_message, now, out)
     if parsed.messages and _within(state, peer.messages, peer.flood_messages, len(parsed.messages), now):
-        peer.waiting += parsed.messages
+        peer.waiting[:0] = reversed(parsed.messages)
         _look_at_waiting(state, peer, now, out)
 
 
 def _within(state: State, bucket: Bucket, flood: Bucket, amount: int, now: float) -> bool:
     """Say whether a peer keeps to its rate; what is above is dropped, and far above it the peer is cut off."""
-    if not flood.take(amount, now):
-        raise PeerFault(Reason.FLOOD, "far more gossip a second than is taken from one peer")
     if bucket.take_if_held(amount, now):
         return True
+    if not flood.take(amount, now):
+        raise PeerFault(Reason.FLOOD, "far more gossip a second than is taken from one peer")
     state.counts["over_rate"] += amount
     return False
 

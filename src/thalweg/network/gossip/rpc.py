@@ -21,6 +21,7 @@ _PRUNE_TOPIC, _PRUNE_PEER, _PRUNE_BACKOFF = 1, 2, 3
 _PEER_ID, _PEER_RECORD = 1, 2
 _PEER_FIELDS_MAX: Final = 8
 _MESSAGE_FIELDS_MAX: Final = 16
+_PRUNE_FIELDS_MAX: Final = 64  # a topic, a backoff, and a few peers
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -216,7 +217,7 @@ def _ids(data: bytes, number: int, ids_left: int, budget: protobuf.Budget) -> IH
 def _prune(data: bytes, caps: Caps, budget: protobuf.Budget) -> Prune:
     topic, backoff = b"", 0
     peers: list[Exchanged] = []
-    for number, value in protobuf.parse(data, protobuf.FIELDS_MAX, budget):
+    for number, value in protobuf.parse(data, _PRUNE_FIELDS_MAX, budget):
         if number == _PRUNE_BACKOFF and isinstance(value, int):
             backoff = value
         elif number == _PRUNE_TOPIC and isinstance(value, bytes):

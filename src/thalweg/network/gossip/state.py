@@ -3,9 +3,9 @@
 The state is changed in place: copying it for every message would cost more than everything else together.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Container, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from thalweg.network.gossip import rpc
 from thalweg.network.gossip.events import Effect, Send
@@ -15,6 +15,7 @@ from thalweg.network.gossip.score import Scores
 from thalweg.network.gossip.validation import Validator
 from thalweg.network.rate import Bucket
 
+FIELDS_SENT_MAX: Final = 512  # in an RPC of ours: well below what peers take
 _T = TypeVar("_T")
 
 
@@ -40,13 +41,14 @@ class Peer:
         self.is_outbound = is_outbound
         self.topics: set[str] = set()  # it reads
         self.record = b""
-        self.waiting: deque[rpc.Message] = deque()  # of its last RPC, not looked at yet
+        self.waiting: list[rpc.Message] = []  # of its last RPC, not looked at yet; the next one is the last
         self.messages = Bucket(caps.messages_per_second, now)
         self.bytes = Bucket(caps.message_bytes_per_second, now)
         self.controls = Bucket(caps.controls_per_second, now)
-        self.flood_messages = Bucket(caps.messages_per_second * caps.flood_factor, now)
-        self.flood_bytes = Bucket(caps.message_bytes_per_second * caps.flood_factor, now)
-        self.flood_controls = Bucket(caps.controls_per_second * caps.flood_factor, now)
+        refused = caps.flood_factor - 1  # times the rate that is taken
+        self.flood_messages = Bucket(caps.messages_per_second * refused, now)
+        self.flood_bytes = Bucket(caps.message_bytes_per_second * refused, now)
+        self.flood_controls = Bucket(caps.controls_per_second * refused, now)
         self.promises: dict[bytes, float] = {}  # until when a message must come that it told of and we asked for
         self.refused: set[str] = set()  # topics whose GRAFT was answered in this heartbeat
         self.told: set[str] = set()  # topics in which it was told what we have, in this heartbeat
@@ -115,6 +117,11 @@ class State:
         of = self.scores.of
         return [peer for peer in self.readers.get(topic, ()) if peer not in without and of(peer) >= score_min]
 
+    def told(self, topic: str) -> tuple[bytes, ...]:
+        """Return the ids that IHAVE tells of, by chance where they are too many for one."""
+        ids, ids_max = self.history.told(topic), self.parameters.caps.ids_told_max
+        return tuple(ids if len(ids) <= ids_max else self.some(ids, ids_max))
+
     def some(self, peers: Sequence[bytes], count: int) -> list[bytes]:
         """Return at most so many of the peers, chosen by chance."""
         return self.chance.sample(peers, min(count, len(peers)))
@@ -174,7 +181,7 @@ class Outbox:
         batch: list[bytes] = []
         size = 0
         for field in fields:
-            if batch and (apart or size + len(field) > self._bytes_max):
+            if batch and (apart or size + len(field) > self._bytes_max or len(batch) == FIELDS_SENT_MAX):
                 self.effects.append(Send(peer, b"".join(batch), is_vital))
                 batch, size = [], 0
             batch.append(field)

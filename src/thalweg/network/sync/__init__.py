@@ -2,10 +2,10 @@
 
 from thalweg.network.sync.answering import answer, cost
 from thalweg.network.sync.asking import Outcome, Session, rejoin, snapshot
-from thalweg.network.sync.messages import MESSAGE_BYTES_MAX, PROTOCOL, Answer, Request
+from thalweg.network.sync.messages import MESSAGE_BYTES_MAX, PROTOCOL, Answer, Give, Items, Request
 from thalweg.network.sync.shelf import Caps, Shelf
 
 __all__ = [
-    "MESSAGE_BYTES_MAX", "PROTOCOL", "Answer", "Caps", "Outcome", "Request", "Session", "Shelf", "answer", "cost",
-    "rejoin", "snapshot",
+    "MESSAGE_BYTES_MAX", "PROTOCOL", "Answer", "Caps", "Give", "Items", "Outcome", "Request", "Session", "Shelf",
+    "answer", "cost", "rejoin", "snapshot",
 ]  # fmt: skip

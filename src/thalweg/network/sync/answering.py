@@ -1,6 +1,7 @@
 """How a request is answered: from the shelf alone, in bounded time and space. Pure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from thalweg.errors import PeerFault, Reason
 from thalweg.network.sync import messages, reconciling
@@ -23,7 +24,8 @@ from thalweg.network.sync.messages import (
 )
 from thalweg.network.sync.shelf import PAGE_BYTES_MAX, SHORT_BYTES, Shelf
 
-_NOTHING = Shelf()
+CHECK_COST: Final = 64  # of an item's signature, in looks at an id
+_NOTHING: Final = Shelf()
 
 
 def answer(shelves: Mapping[str, Shelf], request: Request) -> Answer:
@@ -54,13 +56,22 @@ def cost(shelves: Mapping[str, Shelf], request: Request) -> int:
         case Beat(_, prints):
             return 1 + len(prints)
         case Give(_, payloads):
-            return 1 + len(payloads)
+            return 1 + CHECK_COST * len(payloads)
         case Reconcile(_, message):
             return 16 + len(message) // ID_BYTES
-        case Fetch(topic, joined, salt):
-            return 16 + len(joined) // ID_BYTES + (len(shelves.get(topic, _NOTHING)) // 16 if salt else 0)
-        case GetPage(topic) | GetShortIds(topic):
+        case Fetch(topic, joined, salt) if salt:
+            return 16 + len(joined) // SHORT_BYTES + _shortening(shelves.get(topic, _NOTHING), salt)
+        case Fetch(_, joined, _):
+            return 16 + len(joined) // ID_BYTES
+        case GetPage(topic):
             return 16 + len(shelves.get(topic, _NOTHING)) // 16
+        case GetShortIds(topic, salt):
+            return 16 + _shortening(shelves.get(topic, _NOTHING), salt)
+
+
+def _shortening(shelf: Shelf, salt: bytes) -> int:
+    """Return what short forms under a salt cost: a hash an item, unless they are at hand."""
+    return len(shelf) // (16 if shelf.has_shortened(salt) else 2)
 
 
 def _differ(shelves: Mapping[str, Shelf], beat: Beat) -> Differ:

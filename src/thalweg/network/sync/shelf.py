@@ -14,7 +14,7 @@ import msgspec
 
 from thalweg.errors import PeerFault, Reason
 from thalweg.network import items
-from thalweg.network.sync.index import Index, Key
+from thalweg.network.sync.index import Index, Key, Ordered
 
 PAGE_BYTES_MAX: Final = 96 * 1024
 REFUSED_MAX: Final = 50_000  # ids
@@ -40,8 +40,10 @@ class Shelf:
         self._refused: OrderedDict[bytes, None] = OrderedDict()
         self._queue: list[Key] = []  # a heap: what expires first; what is gone already is still in it
         self._bytes = 0
-        self._index: Index | None = None
-        self._shortened: tuple[bytes, Index, dict[bytes, bytes]] | None = None  # salt, of which keys, by short id
+        self._keys = Ordered()
+        self._salt = b""  # of the short ids below
+        self._shortened: dict[bytes, bytes] = {}  # ids by their short forms
+        self._unshortened: list[bytes] = []  # ids that are missing there
 
     def __len__(self) -> int:
         return len(self._payloads)
@@ -52,9 +54,7 @@ class Shelf:
     @property
     def index(self) -> Index:
         """Return the keys in order."""
-        if self._index is None:
-            self._index = Index((expiry, item_id) for item_id, (expiry, _) in self._payloads.items())
-        return self._index
+        return self._keys.frozen()
 
     def get(self, item_id: bytes) -> bytes | None:
         """Return an item's payload."""
@@ -85,7 +85,9 @@ class Shelf:
         mine = self._authors.setdefault(item.author, {})
         mine[expiry, item_id] = None
         heapq.heappush(self._queue, (expiry, item_id))
-        self._index = None
+        self._keys.add((expiry, item_id))
+        if self._salt:
+            self._shortened[short_id(self._salt, item_id)] = item_id
         if len(mine) > self._caps.author_items_max:
             self._refuse(min(mine))
         while len(self._payloads) > self._caps.items_max or self._bytes > self._caps.bytes_max:
@@ -128,9 +130,24 @@ class Shelf:
 
     def short_ids(self, salt: bytes) -> dict[bytes, bytes]:
         """Return all ids by their short forms. The salt keeps a collision from working twice."""
-        if self._shortened is None or self._shortened[0] != salt or self._shortened[1] is not self.index:
-            self._shortened = salt, self.index, {short_id(salt, key[1]): key[1] for key in self.index.keys}
-        return self._shortened[2]
+        self.shorten(salt, len(self._payloads))
+        return self._shortened
+
+    def shorten(self, salt: bytes, count: int) -> bool:
+        """Prepare `short_ids` for so many ids more; say whether it is ready. Changes of the shelf are followed."""
+        if self._salt != salt:
+            self._salt, self._shortened, self._unshortened = salt, {}, list(self._payloads)
+        if self._unshortened:
+            first = max(0, len(self._unshortened) - count)
+            for item_id in self._unshortened[first:]:
+                if item_id in self._payloads:
+                    self._shortened[short_id(salt, item_id)] = item_id
+            del self._unshortened[first:]
+        return not self._unshortened
+
+    def has_shortened(self, salt: bytes) -> bool:
+        """Say whether the short forms under a salt are at hand."""
+        return self._salt == salt and not self._unshortened
 
     def refused(self, salt: bytes) -> set[bytes]:
         """Return the short forms of what is not to be asked for."""
@@ -161,7 +178,9 @@ class Shelf:
         self._authors[author].pop(key)
         if not self._authors[author]:
             del self._authors[author]
-        self._index = None
+        self._keys.remove(key)
+        if self._salt:
+            self._shortened.pop(short_id(self._salt, key[1]), None)
 
 
 def short_id(salt: bytes, item_id: bytes) -> bytes:

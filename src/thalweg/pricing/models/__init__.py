@@ -9,5 +9,17 @@ from thalweg.pricing.models.parameters import (
     Model,
     VarianceGamma,
 )
+from thalweg.pricing.models.rough import RoughBergomi, RoughHeston, RoughModel
 
-__all__ = ["Bates", "BlackScholes", "Heston", "Kou", "Merton", "Model", "VarianceGamma"]
+__all__ = [
+    "Bates",
+    "BlackScholes",
+    "Heston",
+    "Kou",
+    "Merton",
+    "Model",
+    "RoughBergomi",
+    "RoughHeston",
+    "RoughModel",
+    "VarianceGamma",
+]

@@ -311,7 +311,7 @@ def test_a_place_named_for_many_nodes_is_dialled_no_more_often_than_for_one() ->
     for number in range(PER_GROUP_MAX):
         book.hear_of(peer(number), (Multiaddr.of("8.8.8.8", 4001 + number),))
     dials = 0
-    for second in range(0, 3600, 2):
+    for second in range(0, 3600, 5):
         for dialled, address in next_dials(book, (), (), NOW + second, CHANCE):
             dials += 1
             book.tried(dialled, NOW + second)
@@ -352,7 +352,7 @@ def test_nodes_that_were_reached_once_are_dialled_as_often_as_all_the_others() -
 def test_the_largest_book_fits_into_its_file_and_keeps_what_is_worth_most() -> None:
     book = PeerBook(OWN.peer_id)
     features = tuple("f" * 31 + letter for letter in "abcdefghijklmnop")
-    for number in range(1500):  # of the largest announcements there are
+    for number in range(800):  # of the largest announcements there are
         identity = Identity(number.to_bytes(32))
         addresses = tuple(str(at(number, host)) for host in range(16))
         payload = announce(identity, Node(addresses=addresses, features=features, roles=features), NOW)
@@ -372,3 +372,35 @@ def test_a_damaged_list_of_bans_is_refused(data: bytes) -> None:
     with pytest.raises(UserFault) as caught:
         PeerBook(OWN.peer_id).decode_bans(data)
     assert caught.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_enemy_with_a_few_networks_and_thousands_of_names_does_not_surround_a_node(seed: int) -> None:
+    """He runs 300 nodes in three networks, and announces thousands that are nowhere, in networks of their own."""
+    chance = random.Random(seed)
+    honest = {peer(number): at(number) for number in range(60)}
+    hostile = {peer(1000 + number): at(200 + number % 3, number) for number in range(300)}
+    ghosts = {peer(10_000 + number): at(300 + number) for number in range(3_500)}
+    book = PeerBook(OWN.peer_id)
+    for known in (hostile, honest, ghosts):
+        for name, address in known.items():
+            book.hear_of(name, (address,))
+    crowd = [Linked(name, address, False) for name, address in list(hostile.items())[:200]]  # who dialled us
+    outbound: dict[PeerId, Linked] = {}
+    for second in range(0, 900, 3):
+        now = NOW + second
+        for name, address in next_dials(book, [*outbound.values(), *crowd], (), now, chance):
+            book.tried(name, now)
+            if name in honest or name in hostile:
+                outbound[name] = Linked(name, address, True)
+                book.reached(name, now)
+                book.answered(address)
+            else:
+                book.failed(name, address, now)
+    assert len(outbound) == OUTBOUND
+    assert sum(name in hostile for name in outbound) <= 3
+    book.set_anchors(list(outbound))
+    again = PeerBook.decode(OWN.peer_id, book.encode())
+    first = [name for name, _ in next_dials(again, (), (), NOW + 1000, chance)]
+    assert set(first) == set(again.anchors)
+    assert sum(name in hostile for name in first) <= 3

@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 from tests.unit.network.sync.shelves import NOW, TOPIC, Talk, item, shelf
 
 from thalweg.errors import PeerFault, Reason
-from thalweg.network.sync import Caps, Shelf, negentropy, reconciling, rejoin, snapshot
+from thalweg.network.sync import Caps, Shelf, answer, cost, negentropy, reconciling, rejoin, snapshot
 from thalweg.network.sync.index import Index
-from thalweg.network.sync.messages import Answer, Ids, Items, Reconciled, Request, read_answer, read_request
+from thalweg.network.sync.messages import (
+    Answer,
+    Fetch,
+    GetShortIds,
+    Give,
+    Ids,
+    Items,
+    Reconciled,
+    Request,
+    read_answer,
+    read_request,
+)
 
 SALT = b"12345678"
 numbers = st.sets(st.integers(0, 400))
@@ -160,3 +171,14 @@ def test_a_full_shelf_keeps_what_expires_last_and_does_not_ask_for_the_rest_agai
     assert len(kept) == 10
     kept.expire(NOW + 1020 + 301)
     assert len(kept) == 0
+
+
+def test_what_an_answer_costs_grows_with_what_it_makes_us_look_at() -> None:
+    kept = {TOPIC: shelf(range(3000))}
+    assert cost(kept, Give(TOPIC, (item(1),) * 10)) > 10 * cost(kept, Fetch(TOPIC, bytes(320)))
+    asked = GetShortIds(TOPIC, SALT, 0, 0, 1)
+    first = cost(kept, asked)
+    assert first > 1000
+    answer(kept, asked)
+    assert cost(kept, asked) < first / 4
+    assert cost(kept, Fetch(TOPIC, bytes(8), SALT)) < first / 4 < cost(kept, Fetch(TOPIC, bytes(8), b"another."))

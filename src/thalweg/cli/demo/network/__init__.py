@@ -1,0 +1,1 @@
+"""The demonstration of the network: twenty processes that know one address."""

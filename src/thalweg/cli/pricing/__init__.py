@@ -1,0 +1,1 @@
+"""What the pricing commands do: read what was asked, compute, and show it."""

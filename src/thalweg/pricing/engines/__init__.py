@@ -1,0 +1,1 @@
+"""Engines behind `thalweg.pricing.interface`: each module registers the pairs it can price."""

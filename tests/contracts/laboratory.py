@@ -1,0 +1,270 @@
+"""Where mutants are tried out: one process has everything imported, collected and compiled, and forks for each mutant.
+
+A child compiles what the mutant reaches, puts the code in the place of the right one, and runs the tests, the likeliest
+to fail first, until one does. Which contracts a line reaches, the compiler says; which contracts a test runs, a run of
+all tests on the contracts as they are.
+"""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+from tests.contracts import compiled, evm
+from tests.contracts.interpreter import EXECUTED
+from tests.contracts.mutations import Mutant
+from vyper.compiler.input_bundle import FilesystemInputBundle
+from vyper.compiler.phases import CompilerData
+
+from thalweg.chain import artefacts, calls
+from thalweg.contracts.build import SOURCES
+from thalweg.units import Address
+
+MUTANT_S_MAX: Final = 600  # a mutant that runs for ever has been noticed
+SHIPPED: Final = tuple(name for name in artefacts.NAMES if name != artefacts.TEST_TOKEN)
+_MINE: Final = 3  # times the weight of a test that killed a neighbour, over one that killed elsewhere in the source
+
+
+class Fate(StrEnum):
+    """What became of a mutant."""
+
+    KILLED = "killed"
+    SURVIVED = "survived"
+    STILLBORN = "does not compile"
+    SAME = "the same code"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of a mutant, and which test noticed it."""
+
+    fate: Fate
+    killer: str = ""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a run on the right contracts tells of a test."""
+
+    seconds: float
+    contracts: frozenset[str]
+
+
+class Reach:
+    """Which contracts the lines of each source come to be part of."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, list[tuple[str, int, int]]] = {}
+        self._sources: dict[str, set[str]] = {}
+        self.codes: dict[str, bytes] = {}
+        for path in (*(SOURCES / f"{name}.vy" for name in SHIPPED), *sorted(compiled.HERE.glob("*.vy"))):
+            self._look_at(path)
+
+    def contracts(self, mutant: Mutant) -> tuple[str, ...]:
+        """Return the contracts that a mutant may change."""
+        inside = [where for where in self._functions.get(mutant.source, []) if where[1] <= mutant.line <= where[2]]
+        if inside:
+            return tuple(sorted({contract for contract, _, _ in inside}))
+        return tuple(sorted(name for name, sources in self._sources.items() if mutant.source in sources))
+
+    def _look_at(self, path: Path) -> None:
+        bundle = FilesystemInputBundle([SOURCES, path.parent])
+        with bundle.search_path(path.parent), bundle.search_path(SOURCES):
+            data = CompilerData(bundle.load_file(path.name), bundle)
+            module = data.global_ctx
+            self.codes[path.stem] = bytes(data.bytecode)
+        roots = [*module.exposed_functions, *([module.init_function] if module.init_function else [])]
+        functions = {one for root in roots for one in (root, *root.reachable_internal_functions)}
+        for function in functions:
+            node = function.decl_node
+            if node is not None and node.lineno is not None:
+                name = Path(node.module_node.path).name
+                self._functions.setdefault(name, []).append((path.stem, node.lineno, node.end_lineno))
+        self._sources[path.stem] = {path.name, *(Path(one._module.path).name for one in _modules(module))}
+
+
+def _modules(module: Any) -> Iterator[Any]:
+    for one in module.imported_modules.values():
+        imported = getattr(one, "module_t", None)
+        if imported is not None and hasattr(imported, "imported_modules"):
+            yield imported
+            yield from _modules(imported)
+
+
+class Laboratory:
+    """A pytest plugin: instead of running the tests once, it runs them on every mutant. `verdicts` are by mutant."""
+
+    def __init__(
+        self, mutants: Sequence[Mutant], jobs: int, deadline: float, told: Callable[[Mutant, Verdict], None]
+    ) -> None:
+        self._waiting = list(reversed(mutants))
+        self._jobs = jobs
+        self._deadline = deadline
+        self._told = told
+        self._reach = Reach()
+        self._kills: Counter[tuple[str, str]] = Counter()
+        self._tests: dict[str, Known] = {}
+        self._failed = ""
+        self.is_sound = False
+
+    # -- pytest's hooks ---------------------------------------------------------------------------------------------
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._failed = report.nodeid
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        baseline = self._fork(lambda: self._baseline(session.items))
+        found = baseline.wait()
+        if not isinstance(found, dict):
+            return True
+        self.is_sound = True
+        self._tests = {node: Known(seconds, frozenset(names)) for node, (seconds, names) in found.items()}
+        running: dict[int, tuple[_Child, Mutant]] = {}
+        while running or (self._waiting and time.monotonic() < self._deadline):
+            while self._waiting and len(running) < self._jobs and time.monotonic() < self._deadline:
+                mutant = self._waiting.pop()
+                child = self._fork(partial(self._try_out, mutant, session.items))
+                running[child.pipe] = (child, mutant)
+            for pipe in select.select(list(running), [], [], 1)[0]:
+                child, mutant = running.pop(pipe)
+                self._heard(mutant, child.wait())
+            for pipe, (child, mutant) in list(running.items()):
+                if time.monotonic() > child.started + MUTANT_S_MAX:
+                    child.kill()
+                    del running[pipe]
+                    self._told(mutant, Verdict(Fate.KILLED, "time"))
+        return True
+
+    # -- in the parent ----------------------------------------------------------------------------------------------
+
+    def _heard(self, mutant: Mutant, answer: Any) -> None:
+        verdict = Verdict(Fate(answer[0]), answer[1]) if answer else Verdict(Fate.KILLED, "crash")
+        if verdict.fate is Fate.KILLED:
+            for place in (mutant.source, self._place(mutant)):
+                self._kills[place, verdict.killer] += 1
+        self._told(mutant, verdict)
+
+    def _place(self, mutant: Mutant) -> str:
+        return f"{mutant.source}:{mutant.line // 20}"
+
+    def _ordered(self, mutant: Mutant, items: Sequence[pytest.Item], reached: set[str]) -> list[pytest.Item]:
+        def worth(item: pytest.Item) -> tuple[int, float]:
+            kills = self._kills[mutant.source, item.nodeid] + _MINE * self._kills[self._place(mutant), item.nodeid]
+            return -kills, self._tests[item.nodeid].seconds
+
+        chosen = [item for item in items if self._tests[item.nodeid].contracts & reached]
+        return sorted(chosen, key=worth)
+
+    @staticmethod
+    def _fork(work: Callable[[], Any]) -> "_Child":
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(writer)
+            return _Child(pid, reader)
+        os.close(reader)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        with contextlib.suppress(BaseException), os.fdopen(writer, "w") as out:
+            json.dump(work(), out)
+        os._exit(0)
+
+    # -- in a child -------------------------------------------------------------------------------------------------
+
+    def _baseline(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str]]] | None:
+        names: dict[bytes, str] = {}
+        create = evm.Evm.create
+
+        def noted(machine: evm.Evm, code: bytes, value: int = 0) -> Address:
+            address = create(machine, code, value)
+            name = next((name for name, known in self._reach.codes.items() if code.startswith(known)), "")
+            names[machine.code(address)] = name
+            return address
+
+        vars(evm)["Evm"].create = noted
+        found = {}
+        for item, following in _pairs(items):
+            EXECUTED.clear()
+            started = time.monotonic()
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._failed:
+                return None
+            ran = {names.get(code, "") for code in EXECUTED} - {""}
+            found[item.nodeid] = (time.monotonic() - started, sorted(ran))
+        return found
+
+    def _try_out(self, mutant: Mutant, items: Sequence[pytest.Item]) -> tuple[Fate, str]:
+        reached = self._reach.contracts(mutant)
+        with tempfile.TemporaryDirectory(prefix="thalweg-mutant-") as folder:
+            sources = Path(folder)
+            for path in SOURCES.glob("*.vy*"):
+                shutil.copy(path, sources)
+            (sources / mutant.source).write_text(mutant.text)
+            try:
+                codes = {name: self._compiled(name, sources) for name in reached}
+            except Exception:
+                return Fate.STILLBORN, ""
+        changed = {name: code for name, code in codes.items() if code != self._reach.codes[name]}
+        if not changed:
+            return Fate.SAME, ""
+        _install(changed)
+        for item, following in _pairs(self._ordered(mutant, items, set(changed))):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._failed:
+                return Fate.KILLED, self._failed
+        return Fate.SURVIVED, ""
+
+    @staticmethod
+    def _compiled(name: str, sources: Path) -> bytes:
+        home = sources if name in SHIPPED else compiled.HERE
+        return compiled.compile_code(home / f"{name}.vy", sources)
+
+
+def _install(codes: dict[str, bytes]) -> None:
+    """Let this process deploy these codes from now on."""
+    right = artefacts.load
+    changed = {
+        name: msgspec.structs.replace(right(name), bytecode="0x" + codes[name].hex())
+        for name in SHIPPED
+        if name in codes
+    }
+    vars(calls)["load"] = lambda name: changed.get(name) or right(name)
+    compiled.CODES.update({name: code for name, code in codes.items() if name not in SHIPPED})
+
+
+def _pairs(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
+    yield from zip(items, [*items[1:], None], strict=True)
+
+
+class _Child:
+    """A process that answers once, in JSON, and ends."""
+
+    def __init__(self, pid: int, pipe: int) -> None:
+        self._pid = pid
+        self.pipe = pipe
+        self.started = time.monotonic()
+
+    def wait(self) -> Any:
+        """Return its answer; None where it died."""
+        with os.fdopen(self.pipe) as answer:
+            text = answer.read()
+        os.waitpid(self._pid, 0)
+        return json.loads(text) if text else None
+
+    def kill(self) -> None:
+        """End it."""
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self.pipe)

@@ -1,0 +1,300 @@
+"""The whole contract as rules on values: channels, disputes, money, claimables, after docs/contracts.md and DESIGN.md.
+
+A call either breaks rules, and then says all that it breaks and changes nothing, or is carried out. Signatures and
+hashes do not exist here: whoever makes a call says what is wrong with it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from tests.contracts.reference import shares
+from tests.contracts.reference.money import Money
+from tests.contracts.reference.outcomes import Facts, Key, Report, Untold, moves
+from tests.contracts.scene import State
+
+from thalweg.channel.sheet import Holding
+from thalweg.channel.terms import Terms
+from thalweg.units import VERSION_FINAL, Address, Hash
+
+DEPOSIT_MAX: Final = 2**124 - 1
+TIME_MAX: Final = 2**32 - 1
+RUN_MAX: Final = 16
+PHASE, HASH, SIGNER, STALE, EXPIRED, NOT_YET, MALFORMED, RANGE = (
+    f"adjudicator: {reason}"
+    for reason in (
+        "wrong phase", "wrong hash", "wrong signer", "stale version", "expired", "not yet", "malformed",
+        "amount overflows",
+    )
+)  # fmt: skip
+
+
+Rule = Callable[[list[shares.Cell]], list[int]]
+
+
+class Refused(Exception):
+    """The call breaks rules; nothing happens."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(", ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class Dispute(msgspec.Struct):
+    """A state shown and not yet settled. `begun` is what the totals were when its settlement began."""
+
+    state: State
+    deadline: int
+    challenger: int
+    cursor: int = 0
+    margin: list[int] = []
+    escrow: list[int] = []
+    begun: list[tuple[int, int]] | None = None
+
+
+class Account(msgspec.Struct):
+    """One channel: what was deposited and paid in each cell, and the lowest version that may be shown."""
+
+    terms: Terms
+    deposited: list[int]
+    withdrawn: list[int]
+    lowest: int = 0
+    is_closed: bool = False
+    dispute: Dispute | None = None
+
+    @property
+    def assets(self) -> int:
+        """Return how many assets it has."""
+        return len(self.terms.assets)
+
+
+class Chain:
+    """The chain. `broken` in a call are the rules its maker knows that it breaks."""
+
+    def __init__(self, money: Money) -> None:
+        self.money = money
+        self.accounts: dict[bytes, Account] = {}
+        self.revealed: dict[Hash, int] = {}
+        self.settlements: dict[Key, Report] = {}
+        self.marks: dict[Key, Report] = {}
+
+    def copied(self) -> "Chain":
+        """Return a chain that can go its own way from here."""
+        twin = Chain(self.money.copied())
+        twin.accounts = {
+            channel: msgspec.structs.replace(one, deposited=list(one.deposited), withdrawn=list(one.withdrawn))
+            for channel, one in self.accounts.items()
+        }
+        twin.revealed, twin.settlements = dict(self.revealed), dict(self.settlements)
+        twin.marks = dict(self.marks)
+        return twin
+
+    # -- funding ----------------------------------------------------------------------------------------------------
+
+    def open(
+        self, channel: bytes, terms: Terms, amounts: Sequence[int], payers: Sequence[Address], now: int, until: int,
+        broken: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """Fund a channel that never was, all of it or nothing."""
+        assets = len(terms.assets)
+        payments = [
+            (terms.assets[cell % assets], payers[cell // assets], amount)
+            for cell, amount in enumerate(amounts)
+            if amount  # of nothing, nothing is taken
+        ]
+        rules = {
+            EXPIRED: now > until,
+            PHASE: channel in self.accounts,
+            RANGE: max(amounts) > DEPOSIT_MAX,
+            **self.money.obstacles(payments),
+        }
+        _unless(rules, broken)
+        self.money.take(payments)
+        self.accounts[channel] = Account(terms, list(amounts), [0] * len(amounts))
+
+    def deposit(
+        self, channel: bytes, seat: int, asset: int, amount: int, payer: Address, now: int, until: int,
+        broken: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """Add to a participant's deposit, with his consent."""
+        account = self.accounts.get(channel)
+        payments = [(account.terms.assets[asset], payer, amount)] if account else []
+        cell = seat * account.assets + asset if account else 0
+        rules = {
+            EXPIRED: now > until,
+            PHASE: not self._is_open(channel),
+            RANGE: account is not None and account.deposited[cell] + amount > DEPOSIT_MAX,
+            **self.money.obstacles(payments),
+        }
+        _unless(rules, broken)
+        assert account is not None
+        self.money.take(payments)
+        account.deposited[cell] += amount
+
+    # -- paying what all have signed --------------------------------------------------------------------------------
+
+    def withdraw(self, channel: bytes, state: State, broken: Sequence[str] = ()) -> None:
+        """Pay what a state counts as withdrawn."""
+        rules = {PHASE: not self._is_open(channel), STALE: state.state.version < self._lowest(channel)}
+        _unless(rules, broken)
+        account = self.accounts[channel]
+        self._pay(account, self._due(account, _cells(account, state.holdings), shares.withdrawable))
+
+    def close(self, channel: bytes, state: State, broken: Sequence[str] = ()) -> None:
+        """Pay everybody by a final state, for ever."""
+        account = self.accounts.get(channel)
+        rules = {PHASE: account is None or account.is_closed, SIGNER: state.state.version != VERSION_FINAL}
+        _unless(rules, broken)
+        assert account is not None
+        self._finish(account, _cells(account, state.holdings), shares.shared_out)
+
+    # -- disputes ---------------------------------------------------------------------------------------------------
+
+    def challenge(
+        self, channel: bytes, state: State, challenger: int, now: int, until: int, broken: Sequence[str] = ()
+    ) -> None:
+        """Show a state; the clock starts."""
+        rules = {
+            PHASE: not self._is_open(channel),
+            EXPIRED: now > until,
+            STALE: state.state.version < self._lowest(channel),
+        }
+        _unless(rules, broken)
+        account = self.accounts[channel]
+        deadline = min(now + account.terms.challenge_period_s, TIME_MAX)
+        account.dispute = Dispute(state, deadline, challenger)
+
+    def respond(self, channel: bytes, state: State, now: int, broken: Sequence[str] = ()) -> None:
+        """Show a newer state, before the deadline, which stays."""
+        account = self.accounts.get(channel)
+        dispute = account.dispute if account else None
+        rules = {
+            PHASE: dispute is None,
+            EXPIRED: dispute is not None and now >= dispute.deadline,
+            STALE: dispute is not None and state.state.version <= dispute.state.state.version,
+        }
+        _unless(rules, broken)
+        assert account is not None
+        assert dispute is not None
+        account.dispute = Dispute(state, dispute.deadline, dispute.challenger)
+
+    def resume(self, channel: bytes, version: int, deadline: int, broken: Sequence[str] = ()) -> None:
+        """Call a dispute off together; nothing below `version` may be shown from now on."""
+        account = self.accounts.get(channel)
+        dispute = account.dispute if account else None
+        rules = {
+            PHASE: dispute is None,
+            STALE: dispute is not None and version <= dispute.state.state.version,
+            SIGNER: dispute is not None and deadline != dispute.deadline,
+        }
+        _unless(rules, broken)
+        assert account is not None
+        account.lowest, account.dispute = version, None
+
+    def settle(self, channel: bytes, state: State, upto: int, now: int, broken: Sequence[str] = ()) -> None:
+        """From the deadline on: resolve the next claims, pay what is free; with the last one pay all, for ever."""
+        account = self.accounts.get(channel)
+        dispute = account.dispute if account else None
+        rules = {
+            PHASE: dispute is None,
+            NOT_YET: dispute is not None and now < dispute.deadline,
+            HASH: dispute is not None and state.state != dispute.state.state,
+        }
+        if account is None or dispute is None:
+            _unless(rules, broken)
+            return
+        margin, escrow = dispute.margin or [0] * len(account.deposited), dispute.escrow or [0] * len(account.deposited)
+        margin, escrow = list(margin), list(escrow)
+        facts = Facts(now, dispute.deadline, self.revealed, self.settlements, self.marks)
+        for claim in state.claims[dispute.cursor : upto]:
+            try:
+                for move in moves(claim, account.terms.settlement, state.mark_time, facts):
+                    (escrow if move.is_escrow else margin)[move.seat * account.assets + move.asset] += move.amount
+            except Untold as untold:
+                rules[str(untold)] = True
+        _unless(rules, broken)
+        cells = _cells(account, state.holdings, margin, escrow)
+        if upto == len(state.claims):
+            self._finish(account, cells, shares.settled if state.claims else shares.shared_out)
+            return
+        begun = dispute.begun or list(zip(account.deposited, account.withdrawn, strict=True))
+        account.dispute = Dispute(
+            state, dispute.deadline, dispute.challenger, upto, margin if upto else [], escrow if upto else [], begun
+        )
+        self._pay(account, self._due(account, cells, shares.released))
+
+    # -- the registries ---------------------------------------------------------------------------------------------
+
+    def reveal(self, images: Sequence[Hash], now: int) -> None:
+        """Register preimages; the first time stays."""
+        for image in images:
+            self.revealed.setdefault(image, now)
+
+    def register(self, key: Key, report: Report, now: int, broken: Sequence[str] = ()) -> None:
+        """Register what a quorum has signed; the first report stays."""
+        known = self.settlements.get(key, report)
+        _unless({"oracle: not yet": now < key[2], "oracle: exists already": known != report}, broken)
+        self.settlements[key] = report
+
+    def collect(self, asset: Address, payee: Address, to: Address, broken: Sequence[str] = ()) -> None:
+        """Pay a payee, where he likes, what failed payouts left him."""
+        amount = self.money.claimable.get((asset, payee), 0)
+        rules = {
+            "payments: insufficient balance": not amount,
+            "payments: refused": not self.money.arrives(asset, to, amount),
+        }
+        _unless(rules, broken)
+        self.money.collect(asset, payee, to)
+
+    # -- what holds always ------------------------------------------------------------------------------------------
+
+    def owed(self, asset: Address) -> int:
+        """Return what open channels and claimables add up to."""
+        total = sum(amount for (token, _), amount in self.money.claimable.items() if token == asset)
+        for account in self.accounts.values():
+            if asset in account.terms.assets and not account.is_closed:
+                index = account.terms.assets.index(asset)
+                total += sum(account.deposited[index :: account.assets]) - sum(
+                    account.withdrawn[index :: account.assets]
+                )
+        return total
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _is_open(self, channel: bytes) -> bool:
+        account = self.accounts.get(channel)
+        return account is not None and not account.is_closed and account.dispute is None
+
+    def _lowest(self, channel: bytes) -> int:
+        return self.accounts[channel].lowest if channel in self.accounts else 0
+
+    @staticmethod
+    def _due(account: Account, cells: list[shares.Cell], rule: Rule) -> list[int]:
+        due = [0] * len(cells)
+        for asset in range(account.assets):
+            due[asset :: account.assets] = rule(cells[asset :: account.assets])
+        return due
+
+    def _pay(self, account: Account, due: list[int]) -> None:
+        for cell, amount in enumerate(due):
+            seat, asset = divmod(cell, account.assets)
+            self.money.pay(account.terms.assets[asset], account.terms.payouts[seat], amount)
+            account.withdrawn[cell] += amount
+
+    def _finish(self, account: Account, cells: list[shares.Cell], rule: Rule) -> None:
+        account.is_closed, account.dispute = True, None
+        self._pay(account, self._due(account, cells, rule))
+
+
+def _cells(
+    account: Account, holdings: Sequence[Holding], margin: Sequence[int] = (), escrow: Sequence[int] = ()
+) -> list[shares.Cell]:
+    none = [0] * len(holdings)
+    columns = zip(holdings, account.deposited, account.withdrawn, margin or none, escrow or none, strict=True)
+    return [shares.Cell(*column) for column in columns]
+
+
+def _unless(rules: dict[str, bool], broken: Sequence[str]) -> None:
+    reasons = [*(reason for reason, is_broken in rules.items() if is_broken), *broken]
+    if reasons:
+        raise Refused(reasons)

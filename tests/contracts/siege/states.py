@@ -1,0 +1,176 @@
+"""States as participants in a siege agree to them: sound ones, whose sums add up, and nonsense."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from eth_abi import abi as codec
+from hypothesis import strategies as st
+from tests.contracts.claims import lock, option
+from tests.contracts.reference.outcomes import Facts, delivery, moves
+from tests.contracts.reference.shares import Cell, settled
+from tests.contracts.scene import FEED, Channel, State
+
+from thalweg.chain.artefacts import RESOLVER, entries
+from thalweg.chain.calls import Invocation
+from thalweg.channel.claims import UNCONDITIONAL, Claim, Condition, HashLock, Position
+from thalweg.channel.sheet import Holding
+from thalweg.channel.terms import Terms
+from thalweg.instruments.terms import Instrument, Payoff, Style, knot
+from thalweg.units import SCALE, Amount, ClaimId, Hash, Price, Quantity, Seat, UnixSeconds, Version
+
+CLAIMS_MAX: Final = 5
+_WORD: Final = st.sampled_from((0, 1, 2**127, 2**128 - 1, 10**6, 77))
+
+
+def preimage(number: int) -> bytes:
+    """Return one of a few preimages."""
+    return bytes([number]) * 32
+
+
+def image(number: int) -> Hash:
+    """Return its hash."""
+    return Hash(sha256(preimage(number)).digest())
+
+
+def state(
+    data: st.DataObject,
+    channel: Channel,
+    version: int,
+    expiries: tuple[int, ...],
+    *,
+    is_sound: bool,
+    is_final: bool = False,
+) -> State:
+    """Return a state that everybody signed; a final one has no claims."""
+    claims = [] if is_final else _claims(data, channel, expiries)
+    if is_sound:
+        holdings, claims = _shared_out(data, channel, claims)
+    else:
+        draws = st.builds(Holding, *(_WORD.map(Amount),) * 4)
+        holdings = data.draw(st.lists(draws, min_size=len(channel.amounts), max_size=len(channel.amounts)))
+    return channel.state(Version(version), holdings, claims, mark_time=7 if claims else 0)
+
+
+def settled_at_once(state: State, terms: Terms, totals: Sequence[tuple[int, int]], facts: Facts) -> list[int] | None:
+    """Return what every cell has been paid in all, settled at one go; None where the state does not add up."""
+    assets = len(terms.assets)
+    cells = [Cell(holding, *total) for holding, total in zip(state.holdings, totals, strict=True)]
+    escrow = [0] * assets
+    for claim in state.claims:
+        for move in moves(claim, terms.settlement, state.mark_time, facts):
+            cell = cells[move.seat * assets + move.asset]
+            if move.is_escrow:
+                cell.escrow += move.amount
+                escrow[move.asset] += move.amount
+            else:
+                cell.margin += move.amount
+    paid = [0] * len(cells)
+    for asset in range(assets):
+        column = cells[asset::assets]
+        if not _adds_up(column, escrow[asset]):
+            return None
+        due = settled(column)
+        paid[asset::assets] = [cell.withdrawn + more for cell, more in zip(column, due, strict=True)]
+    return paid
+
+
+def _adds_up(column: list[Cell], escrow: int) -> bool:
+    """Say whether balances, escrow and withdrawals are the deposits, and nobody was paid more than he is due."""
+    counted = [cell.holding for cell in column]
+    given = sum(one.balance + one.withdrawn for one in counted) + escrow
+    in_bounds = all(0 <= one.free <= one.balance for one in counted)
+    is_due = all(cell.base - cell.escrow + cell.at_risk >= 0 for cell in column)
+    return in_bounds and is_due and given == sum(one.deposited for one in counted)
+
+
+def run_of(invocation: Invocation) -> list[bytes]:
+    """Return the claims, as words, that a `resolve` carries."""
+    return list(codec.decode(entries(RESOLVER)["resolve"].inputs, invocation.data[4:])[9])
+
+
+def _shared_out(data: st.DataObject, channel: Channel, claims: list[Claim]) -> tuple[list[Holding], list[Claim]]:
+    """Divide what the channel holds among balances, withdrawals on their way, and the escrow of its claims."""
+    view, assets = channel.view, len(channel.terms.assets)
+    holdings: list[Holding] = [Holding()] * len(channel.amounts)
+    kept = list(claims)
+    for asset in range(assets):
+        cells = range(asset, len(channel.amounts), assets)
+        left = sum(view.deposited[cell] - view.withdrawn[cell] for cell in cells)
+        for index, claim in enumerate(kept):
+            wanted = _escrow(claim, asset, channel.terms.settlement)
+            if wanted > left:
+                kept[index] = claim = _without_escrow(claim)
+                wanted = 0
+            left -= wanted
+        for cell in cells:
+            mine = left if cell == cells[-1] else data.draw(st.integers(0, left))
+            left -= mine
+            leaving = data.draw(st.one_of(st.just(0), st.integers(0, mine)))
+            free = data.draw(st.integers(0, mine - leaving))
+            counted = (view.deposited[cell], Amount(view.withdrawn[cell] + leaving))
+            holdings[cell] = Holding(Amount(mine - leaving), Amount(free), *counted)
+    return holdings, kept
+
+
+def _escrow(claim: Claim, asset: int, settlement: int) -> int:
+    match claim:
+        case HashLock():
+            return claim.amount if claim.asset == asset else 0
+        case Position():
+            taken = abs(claim.premium) if settlement == asset else 0
+            if claim.instrument.style == Style.PHYSICAL:
+                taken += sum(move.amount for move in delivery(claim, settlement, None) if move.asset == asset)
+            return taken
+        case _:
+            return 0
+
+
+def _without_escrow(claim: Claim) -> Claim:
+    return lock(claim.id, 0, claim.condition, 0, 1, 0)
+
+
+def _claims(data: st.DataObject, channel: Channel, expiries: tuple[int, ...]) -> list[Claim]:
+    count = data.draw(st.sampled_from((0, 0, 1, 2, 3, CLAIMS_MAX)))
+    return [_claim(data, channel, number, expiries) for number in range(1, count + 1)]
+
+
+def _claim(data: st.DataObject, channel: Channel, number: int, expiries: tuple[int, ...]) -> Claim:
+    draw: Any = data.draw
+    one, two = draw(st.permutations(range(len(channel.people))))[:2]
+    condition = UNCONDITIONAL
+    kind = draw(st.integers(0, 3))
+    if kind < 2:
+        numbers = draw(st.lists(st.integers(0, 2), max_size=2, unique=True))
+        deadline = UnixSeconds(draw(st.sampled_from(expiries)) - 1)
+        condition = Condition(tuple(image(number) for number in numbers), deadline)
+    if kind == 0:
+        asset = draw(st.integers(0, len(channel.terms.assets) - 1))
+        return lock(number, draw(st.integers(0, 10**6)), condition, one, two, asset)
+    premium = draw(st.integers(-(10**5), 10**5)) if kind == 1 else 0
+    instrument = _instrument(data, channel, expiries)
+    quantity = Quantity(draw(st.integers(0, 10**7)))
+    return Position(ClaimId(number), Seat(one), Seat(two), quantity, instrument, premium, condition)
+
+
+def _instrument(data: st.DataObject, channel: Channel, expiries: tuple[int, ...]) -> Instrument:
+    expiry = data.draw(st.sampled_from(expiries))
+    payoff = data.draw(st.sampled_from(list(Payoff)))
+    style = data.draw(st.sampled_from((Style.LINEAR, Style.LINEAR, Style.INVERSE, Style.PHYSICAL)))
+    assets = len(channel.terms.assets)
+    if style == Style.PHYSICAL and (assets < 2 or payoff not in (Payoff.CALL, Payoff.PUT, Payoff.FORWARD)):
+        style = Style.LINEAR
+    strike = data.draw(st.integers(1, 200_000))
+    if style == Style.PHYSICAL:
+        goods = data.draw(st.integers(1, 10**6))
+        knots: tuple[int, ...] = (strike * SCALE, goods)
+        deliver = 1 - channel.terms.settlement
+        return Instrument(payoff, channel.terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style, deliver)
+    if payoff != Payoff.CURVE:
+        plain = option(channel.terms.oracle, strike, expiry, payoff)
+        return msgspec.structs.replace(plain, style=style)
+    ys = data.draw(st.tuples(*(st.integers(-(10**12), 10**12),) * 3))
+    xs = (0, strike * SCALE // 2 + 1, strike * SCALE + 2)
+    knots = tuple(knot(Price(x), y) for x, y in zip(xs, ys, strict=True))
+    return Instrument(payoff, channel.terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style)
