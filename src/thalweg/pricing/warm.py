@@ -17,7 +17,7 @@ PYTHON_MAX: Final = 1000  # elements that are computed in pure Python rather tha
 AMERICAN_PYTHON_MAX: Final = 8  # of these one takes ten milliseconds in pure Python
 _PACKAGE: Final = "thalweg.pricing.kernels"
 _MODULES: Final = ("european", "normal", "implied")
-_LATER: Final = ("cosine", "paths")  # what prices under models: loaded behind the others, or when first asked for
+_LATER: Final = ("quote", "cosine", "paths")  # single quotes and models: loaded behind the others, or when asked for
 
 
 class _Warmth:
