@@ -221,3 +221,14 @@ def test_a_top_up_in_coins_counts_what_it_brings_and_nothing_else(scene: Scene, 
     assert scene.evm.refusal(short) == "adjudicator: insufficient balance"
     scene.evm.send(call)
     assert scene.evm.coins(scene.adjudicator) == sum(rich.amounts) + sum(channel.amounts) + 5
+
+
+@pytest.mark.parametrize("amounts", [(1, 0), (0, 1)])
+def test_a_single_unit_is_paid_for_too(scene: Scene, amounts: tuple[int, int]) -> None:
+    channel = scene.channel(amounts=amounts)
+    assert channel.refusal(channel.opening()) == "token: allowance"
+
+    channel.prepare()
+    channel.do(channel.opening())
+
+    assert scene.balance(scene.adjudicator) == 1
