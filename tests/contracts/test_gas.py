@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from eth_abi import abi as codec
 from tests.contracts.batches import batched
 from tests.contracts.claims import option, position
+from tests.contracts.compiled import creation_code
 from tests.contracts.evm import account
 from tests.contracts.family import Kid, lending
 from tests.contracts.scene import USD, Channel, Scene
 
 from thalweg.chain.artefacts import BATCH
+from thalweg.chain.calls import Invocation
 from thalweg.channel.sheet import Holding
+from thalweg.crypto import keccak
 from thalweg.units import Amount
 
 SNAPSHOT: Final = Path(__file__).parent / "gas.snapshot"
@@ -30,7 +34,9 @@ CEILINGS: Final = {
     "withdraw": 90_000,
     "topup": 60_000,
     "extra_party_close": 26_000,
+    "position_each": 12_000,
     "virtual_exit": 400_000,
+    "mark_price": 12_000,
 }
 
 
@@ -54,7 +60,20 @@ def measure(scene: Scene) -> dict[str, int]:
         "position_each": (_positions(scene, 5) - _positions(scene, 1)) // 4,
         "batch_close_each": _batch_close(scene, 100) // 100,
         "virtual_exit": _virtual_exit(scene),
+        "mark_price": _mark_price(scene),
     }
+
+
+def _mark_price(scene: Scene) -> int:
+    """Return what the model price of an option between two slices costs, without the call."""
+    one = (4 * 10**6, 10**7, -3 * 10**7, 10**6, 10**7)
+    smile = (60_000 * 10**8, 2 * 2**64 // 3, 2**64 // 3, one, one)
+    parameters = "(int256,uint256,int256,int256,uint256)"
+    inputs = (f"(uint256,uint256,uint256,{parameters},{parameters})", "uint256")
+    data = keccak(f"call_value({','.join(inputs)})".encode())[:4] + codec.encode(inputs, (smile, 65_000 * 10**8))
+    answer = scene.evm.view(Invocation(scene.evm.create(creation_code("Marks")), data))
+    _, gas = codec.decode(("uint256", "uint256"), answer)
+    return int(gas)
 
 
 def _batch_close(scene: Scene, count: int) -> int:
