@@ -65,6 +65,9 @@ gas: $(VENV)/.dev ## Gas of every step beside the cheapest peer; writes tests/co
 siege: $(VENV)/.dev ## 100,000 hostile calls on contract and reference model side by side (for the night; ARGS="--calls 9000")
 	$(BIN)/python -m tests.contracts.siege $(ARGS)
 
+contract-tables: $(VENV)/.dev ## The gas table and the diagram of docs/contracts.md, made anew
+	$(BIN)/python docs/contract_tables.py
+
 mutants: $(VENV)/.dev ## Mutation testing of the contracts, for an hour or two (ARGS="--sample 20", "--minutes 30")
 	$(BIN)/python -m tests.contracts.mutants $(ARGS)
 

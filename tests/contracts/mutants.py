@@ -4,6 +4,7 @@
     python -m tests.contracts.mutants --minutes 30          as many as that, from where the last run stopped
     python -m tests.contracts.mutants --sample 20 --seed 7  some of them, the same for the same seed
     python -m tests.contracts.mutants --only payoffs.vy     those of one source
+    python -m tests.contracts.mutants --tests attacks siege with some of the tests, by their files' names: a lower bound
 
 One that does not compile, or to the same code, counts for nothing. Gas figures and artefacts may not convict: they
 notice any change. What survives is printed, must be in `survivors.json` with the reason why it is harmless, and else
@@ -16,6 +17,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -101,7 +103,7 @@ def main() -> int:
     if wanted:
         hurry()
         laboratory = Laboratory(wanted, options.jobs, time.monotonic() + 60 * options.minutes, told)
-        pytest.main([*_TESTS, *_QUIET], plugins=[laboratory])
+        pytest.main([*_chosen_tests(options.tests), *_QUIET], plugins=[laboratory])
         if not laboratory.is_sound:
             console.print("the tests fail on the contracts as they are")
             return 1
@@ -113,12 +115,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="how many, chosen at random (0: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=(), help="sources, such as payoffs.vy")
+    parser.add_argument(
+        "--tests", nargs="*", default=(), help="files of tests, such as attacks or closing; all of them"
+    )
     parser.add_argument("--minutes", type=float, default=24 * 60, help="start none after so many")
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
     parser.add_argument("--again", action="store_true", help="forget the fates of earlier runs")
     parser.add_argument("--list", action="store_true", help="list them, and try none")
     parser.add_argument("--verbose", action="store_true", help="name the killed ones too")
     return parser.parse_args()
+
+
+def _chosen_tests(names: Sequence[str]) -> Sequence[str]:
+    here = Path(__file__).parent
+    paths = (path for name in names for path in (here / name, here / f"test_{name}.py") if path.exists())
+    return [str(path) for path in paths] or _TESTS
 
 
 def _is_open(verdict: Verdict | None) -> bool:

@@ -417,8 +417,8 @@ def invocation(to: Address, contract: str, function: str, *arguments: Any) -> In
 
 
 def tampered(invocation: Invocation, function: str, **changes: Any) -> Invocation:
-    """Return a call of the adjudicator with arguments replaced by their position: `_3=...`."""
-    entry = entries(ADJUDICATOR)[function]
+    """Return a call of the adjudicator, or a `resolve`, with arguments replaced by their position: `_3=...`."""
+    entry = entries(RESOLVER if function == "resolve" else ADJUDICATOR)[function]
     arguments = list(codec.decode(entry.inputs, invocation.data[4:]))
     for position, value in changes.items():
         arguments[int(position[1:])] = value

@@ -4,7 +4,7 @@ from tests.contracts.compiled import tell
 from tests.contracts.evm import Reverted, account
 from tests.contracts.scene import CHALLENGE_S, USD, Channel, Scene
 
-from thalweg.chain.artefacts import ADJUDICATOR, RESOLVER
+from thalweg.chain.artefacts import ADJUDICATOR
 from thalweg.channel.hashes import state_digest
 from thalweg.channel.onchain import Dispute, Progress, RespondState, Shown
 from thalweg.codec import Domain
@@ -225,7 +225,7 @@ def test_no_signature_serves_another_channel_chain_contract_version_or_type(scen
 def test_the_same_signatures_are_worth_nothing_on_a_second_deployment(scene: Scene) -> None:
     channel = scene.opened()
     state = channel.state(5, (150 * USD, 50 * USD))
-    second = scene.evm.deploy(ADJUDICATOR, scene.evm.deploy(RESOLVER))
+    second = scene.evm.deploy(ADJUDICATOR, scene.resolver)
     for person, amount in zip(channel.people, channel.amounts, strict=True):
         scene.give(person, amount)
         tell(scene.evm, scene.token, "approve(address,uint256)", second, amount, sender=person)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.contracts.batches import batched
 from tests.contracts.claims import option, position
 from tests.contracts.evm import account
 from tests.contracts.family import Kid, lending
 from tests.contracts.scene import USD, Channel, Scene
 
+from thalweg.chain.artefacts import BATCH
 from thalweg.channel.sheet import Holding
 from thalweg.units import Amount
 
@@ -50,8 +52,19 @@ def measure(scene: Scene) -> dict[str, int]:
         **_dispute(scene),
         "position": _positions(scene, 1),
         "position_each": (_positions(scene, 5) - _positions(scene, 1)) // 4,
+        "batch_close_each": _batch_close(scene, 100) // 100,
         "virtual_exit": _virtual_exit(scene),
     }
+
+
+def _batch_close(scene: Scene, count: int) -> int:
+    """Close this many channels of a hub in one transaction."""
+    channels = [scene.opened("hub", f"spoke {index}") for index in range(count)]
+    for channel in channels:
+        scene.give(channel.people[1], USD)
+    scene.give(account("hub"), USD)
+    closings = [channel.invocation(channel.closing(channel.final((120 * USD, 80 * USD)))) for channel in channels]
+    return scene.evm.send(batched(scene.evm.deploy(BATCH), closings), gas=20_000_000).gas_used
 
 
 def _virtual_exit(scene: Scene) -> int:

@@ -58,9 +58,10 @@ def formed(parameters: Parameters) -> GossipNet:
 
 @pytest.mark.parametrize("kind", FLOODS)
 def test_a_flood_of_anything_is_cut_off_and_costs_a_bounded_amount(kind: str) -> None:
-    net = formed(Parameters(caps=CAPS))
+    net = formed(Parameters())
     victim = net.nodes[0]
     assert victim.state is not None
+    victim.state.parameters = Parameters(caps=CAPS)  # for whoever joins from now on
     mallory = net.add_hostile()
     net.link(mallory, victim)
     net.send(mallory, victim, rpc.encode(READS))

@@ -18,7 +18,9 @@ DECIMALS: Final = 6
 _LOCAL_POLL_S: Final = 0.1
 
 
-async def deploy(wallet: Wallet, signers: Sequence[Address], threshold: int = 0, *, local: bool) -> Deployment:
+async def deploy(
+    wallet: Wallet, signers: Sequence[Address], threshold: int = 0, *, local: bool, plant: bool = False
+) -> Deployment:
     """Create adjudicator, oracle and a test token; return how nodes find them.
 
     Args:
@@ -26,6 +28,7 @@ async def deploy(wallet: Wallet, signers: Sequence[Address], threshold: int = 0,
         signers: the oracles' keys, in order.
         threshold: how many of them must sign (0: the least that is safe).
         local: this is a development chain, where every block is final at once.
+        plant: put the deployment proxy on the chain where it is missing, so that addresses are those of every chain.
 
     Raises:
         UserFault: the quorum cannot be one; the account cannot pay.
@@ -35,7 +38,7 @@ async def deploy(wallet: Wallet, signers: Sequence[Address], threshold: int = 0,
     needed = threshold or least
     if not signers or not least <= needed <= len(signers):
         raise UserFault(Reason.LIMIT, f"of {len(signers)} oracles at least {least} must sign, at most all")
-    contracts = await deploy_contracts(wallet)
+    contracts = await deploy_contracts(wallet, plant=plant)
     oracle = await deploy_oracle(wallet, signers, needed)
     token = await deploy_token(wallet)
     described = Deployment(

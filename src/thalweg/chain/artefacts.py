@@ -15,9 +15,14 @@ ADJUDICATOR: Final = "Adjudicator"
 RESOLVER: Final = "Resolver"
 PRICER: Final = "Pricer"
 SUBCHANNELS: Final = "Subchannels"
+BATCH: Final = "Batch"
+AGGREGATOR_ORACLE: Final = "AggregatorOracle"
+PULL_ORACLE: Final = "PullOracle"
 QUORUM_ORACLE: Final = "QuorumOracle"
 TEST_TOKEN: Final = "TestToken"  # noqa: S105 - a contract's name
-NAMES: Final = (ADJUDICATOR, RESOLVER, PRICER, SUBCHANNELS, QUORUM_ORACLE, TEST_TOKEN)
+NAMES: Final = (
+    ADJUDICATOR, RESOLVER, PRICER, SUBCHANNELS, BATCH, QUORUM_ORACLE, AGGREGATOR_ORACLE, PULL_ORACLE, TEST_TOKEN,
+)  # fmt: skip
 
 
 class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,8 @@ import msgspec
 from thalweg.chain import abi, wire
 from thalweg.chain.artefacts import ADJUDICATOR, PRICER, QUORUM_ORACLE, RESOLVER, SUBCHANNELS, TEST_TOKEN, entries
 from thalweg.chain.calls import deployment
-from thalweg.chain.rpc import Rpc
+from thalweg.chain.create2 import PROXY, create_once, plant_proxy
+from thalweg.chain.rpc import Refused, Rpc
 from thalweg.chain.wallet import Wallet
 from thalweg.errors import Reason, UserFault
 from thalweg.units import Address
@@ -26,8 +27,11 @@ class Contracts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subchannels: Address
 
 
-async def deploy_contracts(wallet: Wallet) -> Contracts:
+async def deploy_contracts(wallet: Wallet, *, plant: bool = False) -> Contracts:
     """Deploy the adjudicator, its resolver with the pricer, and the judge of child channels.
+
+    Where the chain has the deployment proxy they are at the same addresses as everywhere, and are created once; `plant`
+    puts the proxy there if it can. Elsewhere they are new contracts.
 
     Raises:
         UserFault: the wallet cannot pay for it.
@@ -35,25 +39,26 @@ async def deploy_contracts(wallet: Wallet) -> Contracts:
     """
     chain_id = await wire.chain_id(wallet.rpc)
     block = (await wire.head(wallet.rpc)).number
-    pricer = await wallet.create(deployment(PRICER))
-    resolver = await wallet.create(deployment(RESOLVER, pricer))
-    adjudicator = await wallet.create(deployment(ADJUDICATOR, resolver))
-    subchannels = await wallet.create(deployment(SUBCHANNELS, adjudicator, resolver))
+    is_planted = await plant_proxy(wallet) if plant else await wire.has_code(wallet.rpc, PROXY)
+
+    async def create(name: str, *arguments: Address) -> Address:
+        code = deployment(name, *arguments)
+        return await create_once(wallet, code) if is_planted else await wallet.create(code)
+
+    pricer = await create(PRICER)
+    resolver = await create(RESOLVER, pricer)
+    adjudicator = await create(ADJUDICATOR, resolver)
+    subchannels = await create(SUBCHANNELS, adjudicator, resolver)
     return Contracts(chain_id, block, adjudicator, resolver, subchannels)
 
 
-async def resolver_of(rpc: Rpc, adjudicator: Address) -> Address:
-    """Return the contract that resolves an adjudicator's claims.
-
-    Raises:
-        UserFault: WRONG_CONTRACT, where there is another contract.
-        Refused: where it does not answer such questions.
-    """
+async def resolver_of(rpc: Rpc, adjudicator: Address) -> Address | None:
+    """Return the contract that resolves an adjudicator's claims; None where it names none."""
     entry = entries(ADJUDICATOR)["RESOLVER"]
     try:
         (found,) = abi.decode(entry.outputs, await wire.read(rpc, adjudicator, entry.selector))
-    except abi.Unreadable as error:
-        raise UserFault(Reason.WRONG_CONTRACT, f"{wire.hexed(adjudicator)} is no adjudicator: {error}") from error
+    except (abi.Unreadable, Refused):
+        return None
     return Address(bytes.fromhex(found[2:]))
 
 

@@ -61,7 +61,8 @@ class EvmChain:
         self._outbox = Outbox(self.rpc, coincurve.PrivateKey(wallet), profile, self._settled, self._loop.time)
         self._watched: dict[ChannelId, Views | None] = {}
         self._ready = False  # the ledger is at the head: its views may be told
-        self._resolver: Address | None = None  # the adjudicator's own: told once the contract was seen
+        self._contract_seen = False
+        self._resolver: Address | None = None  # the adjudicator's own
         self._submitted = asyncio.Event()
         self._troubles: dict[str, ThalwegError] = {}
 
@@ -139,14 +140,15 @@ class EvmChain:
                     Reason.WRONG_CHAIN,
                     f"{self.rpc.url} is chain {found}, not {self.profile.chain_id}; give the RPC of the right chain",
                 )
-            if self._resolver is None and not await wire.has_code(self.rpc, self.profile.adjudicator):
+            if not self._contract_seen and not await wire.has_code(self.rpc, self.profile.adjudicator):
                 raise UserFault(
                     Reason.WRONG_CONTRACT,
                     f"chain {found} has no contract at {wire.hexed(self.profile.adjudicator)}; "
                     "give the adjudicator's address on this chain, or deploy it",
                 )
-            if self._resolver is None:
+            if not self._contract_seen:
                 self._resolver = await resolver_of(self.rpc, self.profile.adjudicator)
+            self._contract_seen = True
         except Refused as refusal:
             raise Unavailable(Reason.UNREACHABLE, f"{self.rpc.url} refused: {refusal.message}") from refusal
 

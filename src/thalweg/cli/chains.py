@@ -41,11 +41,11 @@ async def fund(payer: Wallet, deployment: Deployment, accounts: Sequence[Address
 
 
 async def _prepare(
-    rpc: Rpc, file: Path, signers: tuple[str, ...], threshold: int, accounts: tuple[str, ...]
+    rpc: Rpc, file: Path, signers: tuple[str, ...], threshold: int, accounts: tuple[str, ...], *, plant: bool = False
 ) -> Deployment:
     payer = await wallet(rpc, DEV_KEYS[0])
     keys = [parse_address(text) for text in signers] or list(PLACEHOLDER_SIGNERS)
-    described = await deploy(payer, keys, threshold, local=True)
+    described = await deploy(payer, keys, threshold, local=True, plant=plant)
     await fund(payer, described, [parse_address(text) for text in accounts])
     write_deployment(file, described)
     return described
@@ -63,7 +63,7 @@ def deploy_on(
 
     async def work() -> Deployment:
         async with Rpc((url,)) as rpc:
-            return await _prepare(rpc, file, signers, threshold, accounts)
+            return await _prepare(rpc, file, signers, threshold, accounts, plant=True)
 
     found: dict[str, Any] = msgspec.to_builtins(asyncio.run(work()))
     return found

@@ -1,5 +1,11 @@
-"""`python -m thalweg.contracts`: rebuild the artefacts."""
+"""`python -m thalweg.contracts`: rebuild the artefacts; with a folder, write the sources to verify them by into it."""
 
-from thalweg.contracts.build import main
+import sys
+from pathlib import Path
 
-main()
+from thalweg.contracts.build import export_sources, main
+
+if sys.argv[1:]:
+    export_sources(Path(sys.argv[1]))
+else:
+    main()

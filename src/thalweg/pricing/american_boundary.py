@@ -35,7 +35,7 @@ DAMPED_MAX: Final = 400  # steps of a fraction of the way, where the others do n
 _DAMPING: Final = 0.2
 ROUGH: Final = 1e-7  # of ln B: enough for a price
 FINE: Final = 1e-10  # for its differences
-_SLACK: Final = 1e-6  # of ln B: a boundary that rises by more as time to expiry grows is no solution
+_SLACK: Final = 3e-3  # of ln B: a boundary that rises by more as time to expiry grows is no solution
 _LOW: Final = 1e-9  # of X: no boundary is lower
 
 Function = Callable[..., Any]

@@ -8,7 +8,9 @@
 - Where q < r < 0 there are two boundaries, and where volatility is far below the rates the fixed point may not settle:
   a binomial tree prices these, to about 1e-4 of spot, and the verdict says so (D. Leisen and M. Reimer, "Binomial
   models for option valuation", Applied Mathematical Finance 3, 1996; 501 and 251 steps, extrapolated).
-- Without volatility the best moment of exercise is known.
+- Without volatility, or with next to none, the best moment of exercise is known.
+- Where a perpetual option (R. Merton, Bell Journal 4, 1973) differs by e^-14 of the strike, it is one: worth
+  (K - B) (S/B)^g, g = -h - sqrt(h^2 + 2r/v^2), h = (r - q)/v^2 - 1/2, exercised at B = K g/(g - 1).
 
 Theta, charm and color follow from Black and Scholes' equation; sensitivities to volatility and rate are central
 differences of the whole solution, whose own error is smooth.
@@ -26,14 +28,17 @@ APPROXIMATE: Final = 3
 CHEAP: Final = 0b10111  # the mask of price, delta, gamma and theta: one solution
 STEPS: Final = 501
 TREE_CELLS: Final = STEPS + 1
+_SURE: Final = 1e-12  # of a tree's probabilities: as far as they are from 0 and 1
 _UNSETTLED: Final = 1e-6  # of ln B: a boundary that still moves this much is none
+FOREVER: Final = 14.0
+_DRIFTING: Final = 40.0  # drift in deviations: beyond, what is priced is the best moment without volatility
 _VOL_STEP: Final = 1e-3  # of the volatility
 _RATE_STEP: Final = 1e-4
 
 Function = Callable[..., Any]
 
 
-def build(  # noqa: C901 - a factory of closures
+def build(
     compiled: Callable[[Function], Function], exp: Function, log_ratio: Function, tail: Function, boundary: Function,
     held_put: Function, nodes: Function, tree_block: Function,
 ) -> Function:  # fmt: skip
@@ -43,25 +48,7 @@ def build(  # noqa: C901 - a factory of closures
     gamma and theta alone, else 1.
     """
     dead = _without_volatility(compiled, exp, log_ratio)
-    tree = _tree(compiled, exp, log_ratio, tree_block)
-    plain = _european(compiled, exp, log_ratio, tail)
-
-    @compiled
-    def put(spot: float, strike: float, vol: float, years: float, rate: float, dividend: float, settled: float) -> Any:
-        """Price, delta, gamma, distance to exercise in spot (0: exercise now), verdict."""
-        if rate <= 0.0 and dividend >= rate:
-            price, delta, gamma = plain(spot, strike, vol, years, rate, dividend)
-            return price, delta, gamma, spot, OK
-        root_h = nodes()
-        moved = boundary(vol, years, rate, dividend, settled, root_h) if rate >= 0.0 else inf
-        if moved > _UNSETTLED:
-            price, delta, gamma = tree(spot, strike, vol, years, rate, dividend)
-            return price, delta, gamma, spot if price > strike - spot else 0.0, APPROXIMATE
-        edge = strike * (rate / dividend if dividend > rate else 1.0) * exp(-root_h[0])
-        if spot <= edge:
-            return strike - spot, -1.0, 0.0, 0.0, OK
-        price, delta, gamma = held_put(spot, strike, vol, years, rate, dividend, root_h)
-        return price, delta, gamma, spot - edge, OK
+    put = _put(compiled, exp, log_ratio, tail, boundary, held_put, nodes, tree_block)
 
     @compiled
     def either(
@@ -102,6 +89,43 @@ def build(  # noqa: C901 - a factory of closures
         return int(verdict)
 
     return american
+
+
+def _put(
+    compiled: Callable[[Function], Function], exp: Function, log_ratio: Function, tail: Function, boundary: Function,
+    held_put: Function, nodes: Function, tree_block: Function,
+) -> Function:  # fmt: skip
+    """Return a put in all its cases."""
+    dead, perpetual = _without_volatility(compiled, exp, log_ratio), _without_end(compiled, exp, log_ratio)
+    tree = _tree(compiled, exp, log_ratio, tree_block)
+    plain = _european(compiled, exp, log_ratio, tail)
+
+    @compiled
+    def put(spot: float, strike: float, vol: float, years: float, rate: float, dividend: float, settled: float) -> Any:
+        """Price, delta, gamma, distance to exercise in spot (0: exercise now), verdict."""
+        if rate <= 0.0 and dividend >= rate:
+            price, delta, gamma = plain(spot, strike, vol, years, rate, dividend)
+            return price, delta, gamma, spot, OK
+        # what happens after this time is discounted, and unlikely where the drift leads away from exercise
+        tilt = (rate - dividend) / vol - 0.5 * vol
+        hazard = rate + (0.5 * tilt * tilt if tilt > 0.0 else 0.0)
+        if rate > 0.0 and years * hazard > FOREVER:
+            return perpetual(spot, strike, vol, rate, dividend)
+        if abs(rate - dividend) * sqrt(years) > _DRIFTING * vol:
+            price, delta = dead(False, spot, strike, years, rate, dividend)
+            return price, delta, 0.0, 0.0, APPROXIMATE
+        root_h = nodes()
+        moved = boundary(vol, years, rate, dividend, settled, root_h) if rate >= 0.0 else inf
+        if moved > _UNSETTLED:
+            price, delta, gamma = tree(spot, strike, vol, years, rate, dividend)
+            return price, delta, gamma, spot if price > strike - spot else 0.0, APPROXIMATE
+        edge = strike * (rate / dividend if dividend > rate else 1.0) * exp(-root_h[0])
+        if spot <= edge:
+            return strike - spot, -1.0, 0.0, 0.0, OK
+        price, delta, gamma = held_put(spot, strike, vol, years, rate, dividend, root_h)
+        return price, delta, gamma, spot - edge, OK
+
+    return put
 
 
 def _bumped(compiled: Callable[[Function], Function], either: Function) -> Function:
@@ -159,6 +183,23 @@ def _european(compiled: Callable[[Function], Function], exp: Function, log_ratio
     return plain
 
 
+def _without_end(compiled: Callable[[Function], Function], exp: Function, log_ratio: Function) -> Function:
+    """Return a perpetual put's price, delta, gamma, distance to exercise and verdict."""
+
+    @compiled
+    def perpetual(spot: float, strike: float, vol: float, rate: float, dividend: float) -> Any:
+        variance = vol * vol
+        half = (rate - dividend) / variance - 0.5
+        power = -half - sqrt(half * half + 2.0 * rate / variance)
+        edge = strike * power / (power - 1.0)
+        if spot <= edge:
+            return strike - spot, -1.0, 0.0, 0.0, OK
+        price = (strike - edge) * exp(power * log_ratio(spot, edge))
+        return price, power * price / spot, power * (power - 1.0) * price / (spot * spot), spot - edge, OK
+
+    return perpetual
+
+
 def _without_volatility(compiled: Callable[[Function], Function], exp: Function, log_ratio: Function) -> Function:
     """Return the best of exercising now, at the end, or where interest and dividends balance."""
 
@@ -188,7 +229,8 @@ def _tree(compiled: Callable[[Function], Function], exp: Function, log_ratio: Fu
     @compiled
     def inverted(z: float, steps: int) -> float:
         w = z / (steps + 1.0 / 3.0 + 0.1 / (steps + 1.0))
-        return 0.5 + copysign(0.5, z) * sqrt(1.0 - exp(-w * w * (steps + 1.0 / 6.0)))
+        p = 0.5 + copysign(0.5, z) * sqrt(1.0 - exp(-w * w * (steps + 1.0 / 6.0)))
+        return min(max(p, _SURE), 1.0 - _SURE)
 
     @compiled
     def once(

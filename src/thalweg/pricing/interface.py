@@ -8,6 +8,7 @@ built-in ones are loaded when first needed. A pair without one raises an error t
 """
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -92,6 +93,7 @@ def _unsupported(terms: type, model: type) -> str:
     )
 
 
+@cache
 def _load() -> None:
     for name in _BUILT_IN:
         import_module(f"thalweg.pricing.engines.{name}")

@@ -112,9 +112,9 @@ def test_no_proof_of_a_claim_serves_at_another_place(scene: Scene) -> None:
     honest = channel.invocation(channel.settlement(state, upto=2))
     for count in (2, 3, 5, 0):
         tree = (count, 0, bytes(32))
-        assert scene.evm.refusal(tampered(honest, "resolve", _5=tree)) == "adjudicator: wrong hash"
+        assert scene.evm.refusal(tampered(honest, "resolve", _6=tree))
     with pytest.raises(Reverted):
-        scene.evm.send(tampered(honest, "resolve", _7=[b"\1" * 32]))
+        scene.evm.send(tampered(honest, "resolve", _8=[b"\1" * 32]))
 
 
 def test_an_old_final_state_does_not_close_another_channel_of_the_same_people(scene: Scene) -> None:
@@ -208,3 +208,27 @@ def test_a_version_of_all_ones_is_final_and_needs_every_signature(scene: Scene) 
 
     for call in (channel.closing(last), channel.challenge(last)):
         assert channel.refusal(call) == "adjudicator: wrong signer"
+
+
+@pytest.mark.parametrize("brought", [0, 4, 6])
+def test_a_top_up_in_coins_counts_what_it_brings_and_nothing_else(scene: Scene, brought: int) -> None:
+    rich = scene.opened("carol", "dave", assets=(NATIVE,), amounts=(1000, 1000))
+    channel = scene.opened(assets=(NATIVE,), amounts=(100, 100))
+    call = channel.invocation(channel.top_up(1, 5))
+
+    short = msgspec.structs.replace(call, value=Amount(brought))
+
+    assert scene.evm.refusal(short) == "adjudicator: insufficient balance"
+    scene.evm.send(call)
+    assert scene.evm.coins(scene.adjudicator) == sum(rich.amounts) + sum(channel.amounts) + 5
+
+
+@pytest.mark.parametrize("amounts", [(1, 0), (0, 1)])
+def test_a_single_unit_is_paid_for_too(scene: Scene, amounts: tuple[int, int]) -> None:
+    channel = scene.channel(amounts=amounts)
+    assert channel.refusal(channel.opening()) == "token: allowance"
+
+    channel.prepare()
+    channel.do(channel.opening())
+
+    assert scene.balance(scene.adjudicator) == 1

@@ -138,7 +138,7 @@ class Disputes(Ground):
         elif flaw == "run" and shown.claims and upto - kept.cursor >= 2:
             honest = channel.invocation(call)
             run = states.run_of(honest)
-            invocation = tampered(honest, "resolve", _8=[*run[1:], run[0]])
+            invocation = tampered(honest, "resolve", _9=[*run[1:], run[0]])
             broken.append(TOKEN)
         elif flaw in ("totals", "holdings", "salt"):
             spoilt, _ = flaws.spoilt(call, flaw)

@@ -12,7 +12,7 @@ from tests.contracts.reference.outcomes import Facts, delivery, moves
 from tests.contracts.reference.shares import Cell, settled
 from tests.contracts.scene import FEED, Channel, State
 
-from thalweg.chain.artefacts import ADJUDICATOR, entries
+from thalweg.chain.artefacts import RESOLVER, entries
 from thalweg.chain.calls import Invocation
 from thalweg.channel.claims import UNCONDITIONAL, Claim, Condition, HashLock, Position
 from thalweg.channel.sheet import Holding
@@ -87,7 +87,7 @@ def _adds_up(column: list[Cell], escrow: int) -> bool:
 
 def run_of(invocation: Invocation) -> list[bytes]:
     """Return the claims, as words, that a `resolve` carries."""
-    return list(codec.decode(entries(ADJUDICATOR)["resolve"].inputs, invocation.data[4:])[8])
+    return list(codec.decode(entries(RESOLVER)["resolve"].inputs, invocation.data[4:])[9])
 
 
 def _shared_out(data: st.DataObject, channel: Channel, claims: list[Claim]) -> tuple[list[Holding], list[Claim]]:

@@ -7,7 +7,9 @@ import coincurve
 import pytest
 
 from thalweg.chain import oracle, token, wire
-from thalweg.chain.deploy import Contracts, deploy_contracts, deploy_oracle, deploy_token
+from thalweg.chain.artefacts import ADJUDICATOR, SUBCHANNELS
+from thalweg.chain.create2 import PROXY
+from thalweg.chain.deploy import Contracts, deploy_contracts, deploy_oracle, deploy_token, resolver_of
 from thalweg.chain.dev_accounts import DEV_ADDRESSES, DEV_KEYS
 from thalweg.chain.evm import EvmChain
 from thalweg.chain.profile import local_profile
@@ -18,6 +20,7 @@ from thalweg.channel.onchain import ChallengeState, ChannelObserved, OpenChannel
 from thalweg.channel.sheet import ChannelState
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.codec import Domain
+from thalweg.contracts.addresses import canonical
 from thalweg.crypto import sign
 from thalweg.errors import Reason, UserFault
 from thalweg.units import NATIVE, ZERO_HASH, Address, Amount, AssetIndex, Hash, Seat, UnixSeconds, Version
@@ -141,5 +144,22 @@ def test_coins_and_tokens_are_sent_and_counted(serve: Any) -> None:
             assert await token.allowance(rpc, asset, owner.address, stranger) == 3
             with pytest.raises(UserFault):
                 await owner.send(token.transfer(asset, stranger, Amount(6)))
+
+    asyncio.run(story())
+
+
+def test_contracts_are_created_once_where_the_proxy_is_and_anew_where_it_cannot_be(serve: Any) -> None:
+    async def story() -> None:
+        async with serve() as url, Rpc((url,)) as rpc, asyncio.timeout(60):
+            owner = await wallet(rpc, DEV_KEYS[0])
+            first = await deploy_contracts(owner, plant=True)
+            second = await deploy_contracts(owner, plant=True)
+            everywhere = canonical()
+            if await wire.has_code(rpc, PROXY):
+                assert first.adjudicator == second.adjudicator == everywhere[ADJUDICATOR]
+                assert first.subchannels == second.subchannels == everywhere[SUBCHANNELS]
+            else:
+                assert first.adjudicator != second.adjudicator
+            assert await resolver_of(rpc, first.adjudicator) == first.resolver
 
     asyncio.run(story())

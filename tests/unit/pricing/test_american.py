@@ -180,6 +180,25 @@ def _plain_tree(
     return float(values[0])
 
 
+@pytest.mark.parametrize(
+    ("vol", "rate", "dividend"), [(0.25, 0.1, 0.03), (0.25, 10.0, 0.1), (1.5, 0.02, 0.0), (30.0, 0.05, 0.01)]
+)
+def test_in_the_end_options_are_perpetual(vol: float, rate: float, dividend: float) -> None:
+    """R. Merton, Bell Journal 4, 1973: a perpetual put is worth (K - B) (B/S)^-g, exercised at B = K g/(g - 1)."""
+    half = (rate - dividend) / vol**2 - 0.5
+    power = -half - np.sqrt(half * half + 2.0 * rate / vol**2)
+    edge = 100.0 * power / (power - 1.0)
+    for spot in (1.05 * edge, 2.0 * edge):
+        perpetual = (100.0 - edge) * (spot / edge) ** power
+        ours = value(spot=spot, volatility=vol, years=5000.0, rate=rate, dividend=dividend)
+        assert ours == pytest.approx(perpetual, abs=2e-5 * 100.0)
+
+
+def test_hardly_any_volatility_is_none() -> None:
+    terms = {"spot": 100.0, "strike": 120.0, "years": 40.0, "rate": 0.01, "dividend": 0.5}
+    assert value(volatility=1e-6, **terms) == pytest.approx(value(volatility=0.0, **terms), abs=1e-3)
+
+
 def test_very_low_volatility_is_priced_too() -> None:
     for volatility in (0.03, 0.05, 0.08):
         ours = value(spot=101.0, volatility=volatility, rate=0.1, dividend=-0.02)

@@ -15,6 +15,7 @@ from thalweg.errors import UserFault
 from thalweg.pricing.bulk import Verdict
 from thalweg.pricing.european import black_scholes
 from thalweg.pricing.formula import SINGLE, Request
+from thalweg.pricing.products.approximations import american_approximation
 from thalweg.pricing.products.averages import asian, continuous_asian
 from thalweg.pricing.products.barriers import barrier, binary_barrier, double_barrier, touch
 from thalweg.pricing.products.binaries import (
@@ -30,6 +31,10 @@ PRICE = Request(outputs=("price",))
 Product = Callable[..., Any]
 # each as a function of (spot, volatility, years, rate) alone
 PRODUCTS: dict[str, Product] = {
+    "Barone-Adesi and Whaley": lambda s, v, t, r, q: american_approximation(False, s, 104.0, v, t, r, 0.02, request=q),
+    "Bjerksund and Stensland": lambda s, v, t, r, q: american_approximation(
+        True, s, 104.0, v, t, r, 0.02, method="bjerksund-stensland", request=q
+    ),
     "down-and-out call": lambda s, v, t, r, q: barrier(
         True, False, False, s, 95.0, 90.0, v, t, r, 0.02, 2.0, request=q
     ),

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thalweg.chain import wire
-from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, entries
+from thalweg.chain.artefacts import ADJUDICATOR, QUORUM_ORACLE, RESOLVER, entries
 from thalweg.chain.rpc import Rpc
 from thalweg.cli.demo.screen import plain_table
 from thalweg.units import Address, Hash
@@ -61,7 +61,9 @@ class _Block(msgspec.Struct):
 
 async def chain_steps(rpc: Rpc, first_block: int, accounts: set[Address]) -> tuple[int, dict[str, int]]:
     """Return how many transactions these accounts have sent since a block, and the gas of each kind of step."""
-    names = {entry.selector: name for kind in (ADJUDICATOR, QUORUM_ORACLE) for name, entry in entries(kind).items()}
+    names = {
+        entry.selector: name for kind in (ADJUDICATOR, RESOLVER, QUORUM_ORACLE) for name, entry in entries(kind).items()
+    }
     last = (await wire.head(rpc)).number
     count, gas = 0, dict[str, int]()
     for number in range(first_block, min(last, first_block + BLOCKS_MAX) + 1):

@@ -9,6 +9,7 @@ from thalweg.pricing import american_boundary, american_value
 from thalweg.pricing.kernels.arithmetic import FLOAT_FLAGS, density, exp, log_ratio, mills, stack_block
 from thalweg.pricing.kernels.planes import CALLS, OUTPUTS, OUTS, READ
 
+EDITION: Final = 2  # of the two modules' mathematics: numba's cache looks at this file alone, so change it with them
 _compiled: Final = njit(fastmath=FLOAT_FLAGS, error_model="numpy", nogil=True)
 _inlined: Final = njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
 _results: Final = stack_block(OUTPUTS)

@@ -31,6 +31,7 @@ PATIENCE_SECONDS: Final = 90.0
 POLL_SECONDS: Final = 0.25
 DELIVERED_MIN: Final = 0.999
 SETTLE_SECONDS: Final = 2.0  # for the last messages of a burst
+LATE_SECONDS_MAX: Final = 15.0  # more, on a machine that is busy with something else
 
 
 class NetworkShow:
@@ -107,8 +108,13 @@ class NetworkShow:
             )
 
     async def _count_heard(self, name: str, members: list[MemberProcess], each: int) -> PhaseFigures:
-        latencies = [value for one in members for value in await one.ask("heard", phase=name)]
         sent = each * len(members)
+        deadline = monotonic() + LATE_SECONDS_MAX
+        while True:
+            latencies = [value for one in members for value in await one.ask("heard", phase=name)]
+            if len(latencies) >= sent * (len(members) - 1) or monotonic() > deadline:
+                break
+            await asyncio.sleep(POLL_SECONDS)
         self._heard += sent
         return PhaseFigures(
             name, len(members), sent, sent * (len(members) - 1), len(latencies),
