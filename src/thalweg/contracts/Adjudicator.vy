@@ -146,7 +146,6 @@ def open(
     totals: DynArray[uint256, messages.CELLS_MAX] = []
     for amount: uint256 in amounts:
         totals.append(amount << 128)
-    ledger.funding[channel] = ledger.OPEN | ledger._totals_hash(totals)
     log Opened(channel=channel, amounts=amounts)
     coin: uint256 = 0
     assets: uint256 = len(terms.assets)
@@ -170,6 +169,8 @@ def open(
                 tokens._pull(token, payers[seat], amounts[cell], pull, digest)
         refusals._unless_covered(tokens._held(token) >= before + total)
     refusals._unless_covered(msg.value == coin)
+    # last: a token that calls back while it is pulled must find no channel to be paid from
+    ledger.funding[channel] = ledger.OPEN | ledger._totals_hash(totals)
 
 
 @external

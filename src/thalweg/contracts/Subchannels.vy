@@ -50,6 +50,8 @@ _NOBODY: constant(uint256) = 255  # challenges a child: there is no exit spread
 _OPENING_MASK: constant(uint256) = (1 << 192) - 1
 _TIME_MAX: constant(uint256) = (1 << 32) - 1
 _STUCK_S: constant(uint256) = 90 * 86400
+_PERIOD_MAX_S: constant(uint32) = 30 * 86400  # of a challenge: parents wait that long
+_LIFE_MAX_S: constant(uint256) = 2 * 365 * 86400  # from the challenge to `until`: parents wait that long
 
 _DISPUTED: constant(uint256) = 1
 _DECIDED: constant(uint256) = 2
@@ -253,8 +255,8 @@ def call_off(
     walked: bytes32,
 ):
     """
-    @notice Decide a child that nobody could settle for three months after its deadline and its `until`: everybody has
-            what he began with.
+    @notice Decide a child that nobody settled for three months after its deadline and its `until`: everybody has what
+            he began with. A state without claims can always be settled, so it cannot be called off.
     @param child The child.
     @param payees Its assets and rules.
     @param totals Its totals.
@@ -265,6 +267,7 @@ def call_off(
     ledger._funded(child, totals, ledger.DISPUTED)
     fingerprint: uint256 = ledger._fingerprint(messages._payees(payees), balances_hash, claims_root, walked)
     deadline: uint256 = ledger._ended(child, fingerprint) >> 224
+    refusals._unless_phase(claims_root != empty(bytes32))
     assert block.timestamp > max(deadline, messages._until(payees.rules)) + _STUCK_S, "adjudicator: not yet"
     amounts: DynArray[uint256, messages.CELLS_MAX] = []
     for total: uint256 in totals:
@@ -293,10 +296,10 @@ def share(child: bytes32, asset: address, seat: uint256) -> (uint256, uint256):
 # -- internal ----------------------------------------------------------------------------------------------------------
 
 @internal
-@pure
+@view
 def _check_terms(terms: messages.Terms, amounts: DynArray[uint256, messages.CELLS_MAX], salt: bytes32):
     """
-    @notice Refuse terms that no child can have, and an opening that is not theirs.
+    @notice Refuse terms that no child can have, or that make parents wait for years, and an opening that is not theirs.
     """
     seats: uint256 = len(terms.participants)
     assets: uint256 = len(terms.assets)
@@ -309,6 +312,8 @@ def _check_terms(terms: messages.Terms, amounts: DynArray[uint256, messages.CELL
             is_sound = is_sound and terms.assets[i] != terms.assets[j]
     close_out: uint256 = convert(terms.close_out, uint256)
     is_sound = is_sound and (close_out == 0 or (close_out == messages.MARK and seats == 2))
+    is_sound = is_sound and terms.challenge_period <= _PERIOD_MAX_S
+    is_sound = is_sound and terms.nonce >> 192 <= block.timestamp + _LIFE_MAX_S
     refusals._unless_well_formed(is_sound and len(amounts) == seats * assets and terms.nonce >> 192 != 0)
     opening: bytes32 = keccak256(abi_encode(amounts, salt))
     refusals._unless_hash(terms.nonce & _OPENING_MASK == convert(opening, uint256) & _OPENING_MASK)

@@ -48,7 +48,8 @@ def collect(asset: address, to: address):
     assert amount != 0, "payments: insufficient balance"
     self.claimable[asset][msg.sender] = 0
     log Collected(asset=asset, payee=msg.sender, amount=amount, to=to)
-    assert tokens._send(asset, to, amount), "payments: refused"
+    # all the gas there is: only the sender pays where the token wants more than a payout may cost
+    assert tokens._send_with(asset, to, amount, msg.gas), "payments: refused"
 
 
 # -- internal ----------------------------------------------------------------------------------------------------------

@@ -89,15 +89,23 @@ def _send(token: address, payee: address, amount: uint256) -> bool:
     @dev Were too little gas left, the call would fail for want of it and be booked as the payee's fault.
     """
     assert msg.gas > _GAS_LEFT_MIN, "tokens: more gas needed"
+    return self._send_with(token, payee, amount, PAYOUT_GAS)
+
+
+@internal
+def _send_with(token: address, payee: address, amount: uint256, gas_max: uint256) -> bool:
+    """
+    @notice Pay with at most so much gas, and say whether it worked.
+    """
     if token == NATIVE:
-        return raw_call(payee, b"", value=amount, gas=PAYOUT_GAS, revert_on_failure=False)
+        return raw_call(payee, b"", value=amount, gas=gas_max, revert_on_failure=False)
     success: bool = False
     answer: Bytes[32] = b""
     success, answer = raw_call(
         token,
         abi_encode(payee, amount, method_id=method_id("transfer(address,uint256)")),
         max_outsize=32,
-        gas=PAYOUT_GAS,
+        gas=gas_max,
         revert_on_failure=False,
     )
     return success and (len(answer) == 0 or convert(answer, uint256) == 1)

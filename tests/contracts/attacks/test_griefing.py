@@ -117,7 +117,7 @@ def test_a_payee_that_calls_back_gets_nothing_twice(scene: Scene) -> None:
     assert scene.evm.coins(scene.adjudicator) == sum(other.amounts)
 
 
-def test_a_payee_that_calls_back_to_collect_has_too_little_gas_and_loses_nothing(scene: Scene) -> None:
+def test_a_payee_that_calls_back_to_collect_gets_what_is_his_once(scene: Scene) -> None:
     payee = scene.evm.create(creation_code("Payee"))
     tell(scene.evm, payee, "behave(uint8)", REFUSE)
     channel = scene.opened(assets=(NATIVE,), amounts=(100, 100), payouts=(payee, account("bob").address))
@@ -128,9 +128,9 @@ def test_a_payee_that_calls_back_to_collect_has_too_little_gas_and_loses_nothing
 
     other.do(other.closing(other.final((900, 1100))))
 
-    assert scene.evm.coins(payee) == 2000
-    assert scene.evm.coins(scene.adjudicator) == 150
-    assert scene.evm.ask(scene.adjudicator, ADJUDICATOR, "claimable", NATIVE, payee) == 150
+    assert scene.evm.coins(payee) == 2000 + 150
+    assert scene.evm.coins(scene.adjudicator) == 0
+    assert scene.evm.ask(scene.adjudicator, ADJUDICATOR, "claimable", NATIVE, payee) == 0
 
 
 def test_the_dearest_closing_fits_into_a_block(scene: Scene) -> None:

@@ -1,0 +1,102 @@
+"""Attacks on the custody that all channels share, and on parents through what a child's terms say."""
+
+import pytest
+from tests.contracts.claims import image, lock
+from tests.contracts.compiled import creation_code, tell
+from tests.contracts.evm import account
+from tests.contracts.family import Kid, disputed, lending
+from tests.contracts.scene import SALT, USD, Channel, Scene
+
+from thalweg.chain.artefacts import ADJUDICATOR
+from thalweg.channel.claims import Condition
+from thalweg.channel.onchain import CloseChannel
+from thalweg.channel.sheet import Holding
+from thalweg.units import Address, Amount, UnixSeconds
+
+DAY_S = 86_400
+CUSTODY = 2000 * USD
+
+
+def borrower(scene: Scene) -> tuple[Channel, Address]:
+    """Return a channel not opened yet of a token that calls back while it is pulled, first of all to be paid whole."""
+    token = scene.evm.create(creation_code("CallbackToken"))
+    attack = scene.channel("mallory", "moe", assets=(token, scene.token), amounts=(1, CUSTODY, 0, 0))
+    tell(scene.evm, token, "mint(address,uint256)", attack.people[0].address, 1)
+    scene.allow(attack.people[0], CUSTODY)
+    final = attack.final(tuple(Holding(Amount(a), Amount(a), Amount(a)) for a in attack.amounts))
+    own = CloseChannel(attack.terms, attack.amounts, (Amount(0),) * 4, final.shown, final.holdings, SALT)
+    tell(scene.evm, token, "add(address,bytes)", scene.adjudicator, attack.invocation(own).data)
+    return attack, token
+
+
+@pytest.mark.parametrize("how", ["close", "settle"])
+def test_nobody_borrows_the_custody_to_make_the_payouts_of_others_fail(scene: Scene, how: str) -> None:
+    victim = scene.opened("carol", "dave", amounts=(CUSTODY // 2, CUSTODY // 2))
+    if how == "close":
+        paid = victim.invocation(victim.closing(victim.final((1500 * USD, 500 * USD))))
+    else:
+        state = victim.state(3, (1500 * USD, 500 * USD))
+        victim.do(victim.challenge(state))
+        victim.wait()
+        paid = victim.invocation(victim.settlement(state))
+    attack, token = borrower(scene)
+    tell(scene.evm, token, "add(address,bytes)", paid.to, paid.data)
+
+    assert scene.evm.refusal(attack.invocation(attack.opening())) != ""
+    scene.evm.send(paid)
+
+    assert victim.wallets() == (1500 * USD, 500 * USD)
+
+
+def test_what_a_payout_could_not_afford_is_collected_with_more_gas(scene: Scene) -> None:
+    heavy = scene.evm.create(creation_code("HeavyToken"))
+    channel = scene.opened(assets=(heavy,), amounts=(100, 100))
+    channel.do(channel.closing(channel.final((150, 50))))
+    alice = channel.people[0]
+    assert scene.balance(alice.address, heavy) == 0
+
+    scene.evm.tell(scene.adjudicator, ADJUDICATOR, "collect", heavy, alice.address, sender=alice)
+
+    assert scene.balance(alice.address, heavy) == 150
+
+
+@pytest.mark.parametrize("how", ["until", "period"])
+def test_no_child_makes_its_parents_wait_for_years(scene: Scene, how: str) -> None:
+    month = 30 * DAY_S
+    until, period = (2**63, 3600) if how == "until" else (scene.evm.now() + 10 * DAY_S, month + 1)
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), until, challenge_period_s=period)
+    near = scene.opened("alice", "hal")
+    one = lending(near, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
+    disputed(near, one)
+
+    assert "malformed" in kid.refusal(kid.challenge(kid.implicit(), near, one))
+    scene.evm.travel(near.deadline + month + 1)
+    near.do(near.settlement(one))
+
+    assert near.wallets() == (100 * USD, 100 * USD)
+    assert scene.balance(account("hal").address) == 100 * USD
+
+
+def test_a_child_that_can_be_settled_is_not_called_off(scene: Scene) -> None:
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 10 * DAY_S)
+    near = scene.opened("alice", "hal")
+    one = lending(near, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
+    disputed(near, one)
+    newest = kid.state(9, (50 * USD, 0))
+    kid.do(kid.challenge(newest, near, one))
+    scene.evm.travel(scene.evm.now() + 200 * DAY_S)
+
+    assert kid.refusal(kid.call_off(newest)) != ""
+    kid.do(kid.settlement(newest))
+
+
+def test_a_child_that_nobody_can_settle_is_called_off(scene: Scene) -> None:
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 10 * DAY_S)
+    near = scene.opened("alice", "hal")
+    one = lending(near, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
+    disputed(near, one)
+    stuck = kid.state(4, (30 * USD, 19 * USD), [lock(1, 1 * USD, Condition((image(b"x" * 32),), UnixSeconds(2**60)))])
+    kid.do(kid.challenge(stuck, near, one))
+    scene.evm.travel(scene.evm.now() + 200 * DAY_S)
+
+    kid.do(kid.call_off(stuck))
