@@ -167,8 +167,8 @@ def test_prices_are_homogeneous_in_forward_and_strike(model: Model, years: float
 def test_the_forward_is_a_martingale_and_total_probability_is_one(model: Model, years: float) -> None:
     """ln E (S_T/F)^z is convex in z and zero at 0 and 1: near 1 it is just below zero.
 
-    Its slope at 1 is half the variance under the share's measure, without reversion e^(rho sigma T) of today's: over more
-    years a millionth from 1 is not near.
+    Its slope at 1 is half the variance under the share's measure, without reversion e^(rho sigma T) of today's:
+    over more years a millionth from 1 is not near.
     """
     u = np.array([-1e-6j, -1j * (1.0 - 1e-6)])
     values = lewis.log_characteristic(model, u, years)
