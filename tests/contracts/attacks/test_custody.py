@@ -11,7 +11,7 @@ from thalweg.chain.artefacts import ADJUDICATOR
 from thalweg.channel.claims import Condition
 from thalweg.channel.onchain import CloseChannel
 from thalweg.channel.sheet import Holding
-from thalweg.units import Address, Amount, UnixSeconds
+from thalweg.units import VERSION_FINAL, Address, Amount, UnixSeconds
 
 DAY_S = 86_400
 CUSTODY = 2000 * USD
@@ -23,7 +23,7 @@ def borrower(scene: Scene) -> tuple[Channel, Address]:
     attack = scene.channel("mallory", "moe", assets=(token, scene.token), amounts=(1, CUSTODY, 0, 0))
     tell(scene.evm, token, "mint(address,uint256)", attack.people[0].address, 1)
     scene.allow(attack.people[0], CUSTODY)
-    final = attack.final(tuple(Holding(Amount(a), Amount(a), Amount(a)) for a in attack.amounts))
+    final = attack.state(VERSION_FINAL, tuple(Holding(Amount(a), Amount(a), Amount(a)) for a in attack.amounts))
     own = CloseChannel(attack.terms, attack.amounts, (Amount(0),) * 4, final.shown, final.holdings, SALT)
     tell(scene.evm, token, "add(address,bytes)", scene.adjudicator, attack.invocation(own).data)
     return attack, token
