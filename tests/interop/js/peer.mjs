@@ -73,7 +73,7 @@ if (mode === 'listen' || mode === 'relay') {
   const connection = await node.dial(multiaddr(target))
   const milliseconds = await node.services.ping.ping(connection.remotePeer)
   let peer = await node.peerStore.get(connection.remotePeer)
-  for (let tries = 0; tries < 200 && peer.protocols.length === 0; tries++) {
+  for (let tries = 0; tries < 200 && !(peer.protocols.length > 0 && peer.metadata.has('AgentVersion')); tries++) {
     await pause(PAUSE_MS)
     peer = await node.peerStore.get(connection.remotePeer)
   }
