@@ -15,6 +15,7 @@ import time
 
 import multiaddr
 import trio
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
@@ -47,7 +48,7 @@ async def echo(stream):
     while True:
         try:
             message = await read_length_prefixed_protobuf(stream)
-        except Exception:
+        except Exception:  # the stream's end, for which py-libp2p has many names
             await stream.close()
             return
         await stream.write(encode_uvarint(len(message)) + message)
@@ -134,7 +135,7 @@ async def gossip(count, rate, addresses):
     def good(_, message):
         try:
             Ed25519PublicKey.from_public_bytes(message.data[:32]).verify(message.data[-64:], message.data[:-64])
-        except Exception:
+        except (InvalidSignature, ValueError):
             return False
         return True
 

@@ -45,7 +45,7 @@ def recover(digest: bytes, signature: bytes) -> Address | None:
     raw = signature[:32] + s.to_bytes(32) + bytes((word >> 255,))
     try:
         return address_of(coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None))
-    except Exception:
+    except Exception:  # coincurve says just this where no key could have made the signature
         return None
 
 
