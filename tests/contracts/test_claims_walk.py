@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.contracts.claims import curves, option, position
 from tests.contracts.compiled import creation_code
 from tests.contracts.evm import Reverted
-from tests.contracts.model import settled
+from tests.contracts.reference.books import settled
 from tests.contracts.scene import SECRET, Scene
 
 from thalweg.chain.artefacts import RESOLVER, entries

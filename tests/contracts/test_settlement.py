@@ -5,7 +5,7 @@ import pytest
 from tests.contracts.claims import image, lock, option, position
 from tests.contracts.compiled import creation_code
 from tests.contracts.evm import account
-from tests.contracts.model import settled
+from tests.contracts.reference.books import settled
 from tests.contracts.scene import FEED, USD, Channel, Scene, State
 
 from thalweg.chain.artefacts import ADJUDICATOR, RESOLVER

@@ -239,17 +239,24 @@ def _geometric(
     return option_on_lognormal(is_call, exp(level + 0.5 * variance), strike, variance)
 
 
-def _continuous_geometric(
-    is_call: Any, spot: Number, strike: Any, window: Any, seen_average: Any, volatility: Number, years: Number,
-    carry: Number,
-) -> Number:  # fmt: skip
+def _window(window: Any, years: Number) -> tuple[Any, Any, Number, Number]:
+    """Return what is gone of a window that ends in `years`, whether it has begun, when it starts, and what is left."""
     import numpy as np
 
     gone = np.maximum(window - value_of(years), 0.0)
     begun = gone > 1e-12 * window
     start = where(begun, 0.0 * years, years - window)
     start = where(value_of(start) > 0.0, start, 0.0 * start)
-    left = years - start
+    return gone, begun, start, years - start
+
+
+def _continuous_geometric(
+    is_call: Any, spot: Number, strike: Any, window: Any, seen_average: Any, volatility: Number, years: Number,
+    carry: Number,
+) -> Number:  # fmt: skip
+    import numpy as np
+
+    gone, begun, start, left = _window(window, years)
     share = where(begun, left / window, 1.0 + 0.0 * left)
     variance = volatility * volatility * (start + left / 3.0) * share * share
     level = share * (log(spot) + (carry - 0.5 * volatility * volatility) * (start + 0.5 * left))
@@ -262,13 +269,7 @@ def _continuous_arithmetic(
     is_call: Any, spot: Number, strike: Any, window: Any, seen_average: Any, volatility: Number, years: Number,
     carry: Number,
 ) -> Number:  # fmt: skip
-    import numpy as np
-
-    gone = np.maximum(window - value_of(years), 0.0)
-    begun = gone > 1e-12 * window
-    start = where(begun, 0.0 * years, years - window)
-    start = where(value_of(start) > 0.0, start, 0.0 * start)
-    left = years - start
+    gone, begun, start, left = _window(window, years)
     mean: Number = 0.0
     square: Number = 0.0
     for node, weight in _NODES:
