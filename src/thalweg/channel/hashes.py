@@ -150,10 +150,10 @@ def balances_hash(holdings: tuple[Holding, ...], salt: bytes) -> Hash:
         words(
             (
                 BALANCES_TYPE,
-                array_hash(holding.balance for holding in holdings),
-                array_hash(holding.free for holding in holdings),
-                array_hash(holding.deposited for holding in holdings),
-                array_hash(holding.withdrawn for holding in holdings),
+                array_hash([holding.balance for holding in holdings]),
+                array_hash([holding.free for holding in holdings]),
+                array_hash([holding.deposited for holding in holdings]),
+                array_hash([holding.withdrawn for holding in holdings]),
                 salt,
             )
         )
