@@ -60,7 +60,7 @@ class Siege(Funding, Disputes, Strangers):
                 money.balances[one, person.address] = money.allowances[one, person.address] = WEALTH
         money.refusing = set(ground.payees[:3])
         self.model = chain.Chain(money)
-        self.expiries = tuple(self.evm.now() + wait for wait in (300, 2_000))
+        self.expiries = tuple(self.scene.expiry(wait) for wait in (300, 2_000))
         self.states = [[], []]
         self.strays = {}
         self.replayable = []
