@@ -156,8 +156,11 @@ class Twap(Terms, frozen=True, tag="twap"):
     tick_s: float = 60.0
 
 
-class VarianceTerms(Terms, frozen=True, tag="variance swap"):
-    """(Realised variance - strike) times notional; `gone` years with `realised` variance have passed."""
+class VarianceSwap(Terms, frozen=True, tag="variance swap"):
+    """(Realised variance - strike) times notional; realised is the sum of squared log-returns over the life in years.
+
+    `gone` years of it have passed, with `realised` (annual) variance.
+    """
 
     not_negative: ClassVar[tuple[str, ...]] = ("strike", "gone", "realised")
     strike: float
@@ -173,8 +176,12 @@ class Future(Terms, frozen=True, tag="future"):
     years: float
 
 
-class PerpetualTerms(Terms, frozen=True, tag="perpetual"):
-    """The fair price of a perpetual; see `products.perpetuals`."""
+class Perpetual(Terms, frozen=True, tag="perpetual"):
+    """The fair price of a perpetual; see `products.perpetuals`.
+
+    `kappa` is the pull to the index a year (three times 365.25: a premium paid in full every eight hours), `iota` the
+    fixed part a year; coin-settled or not.
+    """
 
     positive: ClassVar[tuple[str, ...]] = ("kappa",)
     kappa: float = 8766.0 / 8.0
@@ -208,8 +215,8 @@ class Market(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 ALL: Final[tuple[type[Terms], ...]] = (
-    European, American, Digital, Forward, Curve, Barrier, DoubleBarrier, Touch, Lookback, Asian, Twap, VarianceTerms,
-    Future, PerpetualTerms,
+    European, American, Digital, Forward, Curve, Barrier, DoubleBarrier, Touch, Lookback, Asian, Twap, VarianceSwap,
+    Future, Perpetual,
 )  # fmt: skip
 BY_NAME: Final = {str(kind.__struct_config__.tag): kind for kind in ALL}
 

@@ -25,11 +25,11 @@ from thalweg.pricing.terms import (
     Future,
     Lookback,
     Market,
-    PerpetualTerms,
+    Perpetual,
     Terms,
     Touch,
     Twap,
-    VarianceTerms,
+    VarianceSwap,
     terms_of,
 )
 
@@ -42,8 +42,8 @@ TERMS: dict[type, Terms] = {
     Barrier: Barrier(True, False, False, 100.0, 90.0, 0.5),
     DoubleBarrier: DoubleBarrier(True, False, 100.0, 80.0, 130.0, 0.5),
     Touch: Touch(True, 120.0, 0.5), Lookback: Lookback(True, 0.5, 100.0), Asian: Asian(True, 100.0, 0.5, 5, 0.1),
-    Twap: Twap(True, 100.0, 0.5), VarianceTerms: VarianceTerms(0.16, 0.5), Future: Future(0.5),
-    PerpetualTerms: PerpetualTerms(),
+    Twap: Twap(True, 100.0, 0.5), VarianceSwap: VarianceSwap(0.16, 0.5), Future: Future(0.5),
+    Perpetual: Perpetual(),
 }  # fmt: skip
 MODELS: dict[str, Any] = {
     "BlackScholes": BlackScholes(0.4), "Bachelier": Bachelier(40.0), "Sabr": Sabr(0.4, 1.0, -0.2, 0.5),
@@ -87,7 +87,7 @@ def test_a_flat_surface_is_black_scholes_with_its_volatility() -> None:
     for kind in (European, Digital, Curve, Twap, Forward, Future):
         smile, flat = (price(TERMS[kind], model, market).price for model in (SurfaceModel(), BlackScholes(0.4)))
         assert smile == pytest.approx(flat, rel=1e-6), kind
-    assert price(TERMS[VarianceTerms], SurfaceModel(), market).price == pytest.approx(0.0, abs=1e-7)
+    assert price(TERMS[VarianceSwap], SurfaceModel(), market).price == pytest.approx(0.0, abs=1e-7)
 
 
 def test_models_without_jumps_or_volatility_of_volatility_are_black_scholes() -> None:
