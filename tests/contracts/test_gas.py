@@ -35,6 +35,7 @@ CEILINGS: Final = {
     "topup": 60_000,
     "extra_party_close": 26_000,
     "position_each": 12_000,
+    "batch_close_each": 45_000,
     "virtual_exit": 400_000,
     "mark_price": 12_000,
 }
@@ -43,9 +44,8 @@ CEILINGS: Final = {
 def measure(scene: Scene) -> dict[str, int]:
     """Return every figure."""
     scene.opened("carol", "dave")
-    for name in ("alice", "bob", "erin"):
+    for name in ("alice", "bob", "erin", "frank"):
         scene.give(account(name), USD)
-    close = _close(scene, "alice", "bob")
     return {
         "open_permit_first": _open_by_permit(scene),
         "open_permit": _open_by_permit(scene),
@@ -53,8 +53,8 @@ def measure(scene: Scene) -> dict[str, int]:
         "open_approve": _open_by_approval(scene),
         "topup": _top_up(scene),
         "withdraw": _withdraw(scene),
-        "close": close,
-        "extra_party_close": _close(scene, "alice", "bob", "erin") - close,
+        "close": _close(scene, "alice", "bob"),
+        "extra_party_close": _close(scene, "alice", "bob", "erin", "frank") - _close(scene, "alice", "bob", "erin"),
         **_dispute(scene),
         "position": _positions(scene, 1),
         "position_each": (_positions(scene, 5) - _positions(scene, 1)) // 4,
@@ -88,12 +88,12 @@ def _batch_close(scene: Scene, count: int) -> int:
 
 def _virtual_exit(scene: Scene) -> int:
     """Everything one side of a virtual channel does to be paid: parent and child disputed, then settled."""
-    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 86_400)
     parent = scene.opened("alice", "hal")
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 86_400, [parent])
     scene.give(account("hal"), USD)
     state = lending(parent, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
     newest = kid.state(9, (45 * USD, 5 * USD))
-    gas = parent.do(parent.challenge(state)).gas_used + kid.do(kid.challenge(newest, parent, state)).gas_used
+    gas = parent.do(parent.challenge(state)).gas_used + kid.do(kid.challenge(newest, parent)).gas_used
     kid.wait()
     return gas + kid.do(kid.settlement(newest)).gas_used + parent.do(parent.settlement(state)).gas_used
 
@@ -142,7 +142,7 @@ def _withdraw(scene: Scene) -> int:
 
 def _close(scene: Scene, *names: str) -> int:
     channel = scene.opened(*names)
-    balances = (120 * USD, 80 * USD, 100 * USD)[: len(names)]
+    balances = (120 * USD, 80 * USD, 100 * USD, 100 * USD)[: len(names)]
     return channel.do(channel.closing(channel.final(balances))).gas_used
 
 
@@ -158,7 +158,7 @@ def _dispute(scene: Scene) -> dict[str, int]:
 
 def _positions(scene: Scene, count: int) -> int:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(
         position(number, option(scene.oracle, 60_000 + 100 * number, expiry), 0.01, number % 2, 1 - number % 2)
         for number in range(1, count + 1)

@@ -89,6 +89,10 @@ class Gossip:
         """
         self._do(gossip.Published(topic, payload))
 
+    def know(self, topic: str, payload: bytes) -> None:
+        """Note that a good message came another way: peers are not asked for it."""
+        self._do(gossip.Known(topic, payload))
+
     def record(self, peer: PeerId, record: bytes) -> None:
         """Tell others of a peer by its signed record, when they ask for more peers."""
         self._do(gossip.Recorded(peer, record))
@@ -188,15 +192,17 @@ class Gossip:
 
     def _work(self) -> None:
         """Work off RPCs for a moment, one a peer in turn."""
-        until = self._now() + WORK_SECONDS
+        now = self._now()
+        until = now + WORK_SECONDS
         self._is_batching = True
         try:
             while self._busy:
                 inlet = self._busy.popleft()
-                self._work_off(inlet)
+                self._work_off(inlet, now)
                 if not inlet.is_idle:
                     self._busy.append(inlet)
-                if self._now() >= until:
+                now = self._now()
+                if now >= until:
                     break
         except Exception as error:  # a bug, ours or a reader's: asyncio would only log it; `Host.run` raises it
             self._host.crash(error)
@@ -207,24 +213,28 @@ class Gossip:
         else:
             self._is_working = False
 
-    def _work_off(self, inlet: Inlet) -> None:
+    def _work_off(self, inlet: Inlet, now: float) -> None:
         """Look at a peer's next RPC, or at what is left of its last one."""
         if inlet.has_more:
             inlet.has_more = False
-            self._do(gossip.Resumed(inlet.peer), inlet)
+            self._do(gossip.Resumed(inlet.peer), inlet, now)
         elif (rpc := inlet.next()) is not None:
             self.counts["rpcs_received"] += 1
             self.counts["bytes_received"] += len(rpc)
-            self._do(gossip.Received(inlet.peer, rpc), inlet)
+            self._do(gossip.Received(inlet.peer, rpc), inlet, now)
 
-    def _do(self, event: gossip.Event, inlet: Inlet | None = None) -> None:  # noqa: C901 - one case an effect
-        for effect in gossip.step(self._state, event, self._now()):
+    def _do(  # noqa: C901 - one case an effect
+        self, event: gossip.Event, inlet: Inlet | None = None, now: float | None = None
+    ) -> None:
+        for effect in gossip.step(self._state, event, self._now() if now is None else now):
             match effect:
                 case gossip.Send(peer, rpc, is_vital):
                     self._send(peer, rpc, is_vital=is_vital)
                 case gossip.More():
                     if inlet is not None:
                         inlet.has_more = True
+                case gossip.Pause(seconds):
+                    asyncio.get_running_loop().call_later(seconds, self._on_due)
                 case gossip.Deliver(topic, payload, peer):
                     reader = self._readers.get(topic)
                     if reader is not None:
@@ -237,6 +247,12 @@ class Gossip:
                     _log.debug("%s of %s: %s: %s", verdict.value, PeerId(peer), reason, detail)
         if not self._is_batching:
             self._flush()
+
+    def _on_due(self) -> None:
+        try:
+            self._do(gossip.Due())
+        except Exception as error:  # a bug: as in `_work`
+            self._host.crash(error)
 
     def _flush(self) -> None:
         for outlet in self._unflushed:

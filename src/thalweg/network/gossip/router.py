@@ -6,15 +6,17 @@ A peer that is cut off is forgotten when the shell says that its link is gone; u
 from hashlib import sha256
 
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
-from thalweg.network.gossip import control, heartbeat, mesh, rpc, validation
+from thalweg.network.gossip import control, heartbeat, mesh, passing, rpc, validation
 from thalweg.network.gossip.events import (
     Accused,
     Beat,
     Cut,
     Deliver,
+    Due,
     Effect,
     Event,
     Joined,
+    Known,
     Left,
     More,
     Note,
@@ -43,12 +45,17 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
             _on_rpc(state, peer, data, now, out)
         case Resumed(peer):
             _resume(state, peer, now, out)
+        case Due():
+            passing.pass_on(state, out)
         case Beat():
             heartbeat.beat(state, now, out)
             for peer in tuple(state.peers):
                 _cut_if_unheard(state, peer, out)
         case Published(topic, payload):
             _publish(state, topic, payload, now, out)
+        case Known(topic, payload):
+            if topic in state.topics:
+                state.topics[topic].seen.add(sha256(payload).digest(), is_good=True, now=now)
         case Joined():
             _on_joined(state, event, now, out)
         case Left(peer):
@@ -120,6 +127,7 @@ def _unsubscribe(state: State, name: str, now: float, out: Outbox) -> None:
     if topic is None:
         raise UserFault(Reason.NOT_FOUND, f"the topic {name} is not read")
     mesh.leave(state, name, topic, now, out)
+    state.gathered -= len(topic.gathered)
     del state.topics[name]
     state.scores.forget_topic(name)
     for peer in state.peers:
@@ -196,8 +204,8 @@ def _resume(state: State, peer_id: bytes, now: float, out: Outbox) -> None:
 def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
     """Look at a few messages of a peer's RPC: one RPC may hold more signatures than there is time for at once."""
     for _ in range(min(len(peer.waiting), state.parameters.caps.messages_per_step)):
-        _on_message(state, peer, peer.waiting.pop(), now, out)
-        if state.scores.of(peer.id) < state.parameters.thresholds.heard:
+        is_bad = _on_message(state, peer, peer.waiting.pop(), now, out)
+        if is_bad and state.scores.of(peer.id) < state.parameters.thresholds.heard:
             peer.waiting.clear()
             return
     if peer.waiting:
@@ -263,17 +271,18 @@ def _on_control(state: State, peer: Peer, said: rpc.Control, now: float, out: Ou
             control.on_prune(state, peer, said, now, out)
 
 
-def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out: Outbox) -> None:
+def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out: Outbox) -> bool:
+    """Look at a message; say whether it is bad, which costs its sender."""
     topic = state.topics.get(message.topic)
     if topic is None:
         state.counts["unread_topic"] += 1
-        return
+        return False
     message_id = sha256(message.payload).digest()
     peer.promises.pop(message_id, None)
     known = topic.seen.get(message_id)
     if known is not None:
         _on_duplicate(state, peer, message.topic, message_id, now, is_good=known)
-        return
+        return not known
     judged = _judge(state, topic.validator, message.payload, now)
     if judged.verdict is not Verdict.IGNORE:
         topic.seen.add(message_id, is_good=judged.verdict is Verdict.ACCEPT, now=now)
@@ -282,16 +291,15 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
         out.add(Note(peer.id, judged.verdict, judged.reason or Reason.MALFORMED, judged.detail))
         if judged.verdict is Verdict.REJECT:
             state.scores.invalid(peer.id, message.topic, now)
-        return
+        return judged.verdict is Verdict.REJECT
     state.scores.carry(message.topic)
     state.scores.first(peer.id, message.topic)
-    topic.recent[message_id] = Sighting(peer.id, now)
+    sighting = topic.recent[message_id] = Sighting(peer.id, now)
     field = rpc.message_field(message.topic, message.payload)
     state.history.add(message_id, message.topic, field)
     out.add(Deliver(message.topic, message.payload, peer.id))
-    for other in topic.mesh:
-        if other != peer.id:
-            out.message(other, field)
+    passing.gather(state, topic, sighting, field, out)
+    return False
 
 
 def _on_duplicate(state: State, peer: Peer, name: str, message_id: bytes, now: float, *, is_good: bool) -> None:

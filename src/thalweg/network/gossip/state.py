@@ -25,6 +25,9 @@ class Chance(Protocol):
     def sample(self, population: Sequence[_T], k: int) -> list[_T]:
         """Return `k` different elements."""
 
+    def uniform(self, a: float, b: float) -> float:
+        """Return a number from `a` to `b`."""
+
 
 class Peer:
     """A linked peer."""
@@ -76,13 +79,14 @@ class Sighting:
 class Topic:
     """A topic we read."""
 
-    __slots__ = ("mesh", "recent", "seen", "validator")
+    __slots__ = ("gathered", "mesh", "recent", "seen", "validator")
 
     def __init__(self, validator: Validator, parameters: Parameters, now: float) -> None:
         self.validator = validator
         self.mesh: dict[bytes, None] = {}  # a set that keeps its order, so that a seed replays
         self.seen = Seen(parameters.times, parameters.caps, now)
         self.recent: dict[bytes, Sighting] = {}
+        self.gathered: list[tuple[Sighting, bytes]] = []  # to be passed on: who has it already, and the message encoded
 
 
 class Fanout:
@@ -110,6 +114,7 @@ class State:
         self.scores = Scores(parameters.weights, parameters.caps)
         self.authors: OrderedDict[bytes, Bucket] = OrderedDict()
         self.beats = 0
+        self.gathered = 0  # messages that wait to be passed on, in all topics
         self.counts: Counter[str] = Counter()  # for metrics: what was taken, sent and refused
 
     def candidates(self, topic: str, score_min: float, without: Container[bytes]) -> list[bytes]:
@@ -163,6 +168,8 @@ class Outbox:
 
     def finish(self) -> list[Effect]:
         """Return every effect, RPCs first: passing a message on must not wait for whoever reads it here."""
+        if not (self._fields or self._vital or self._vital_controls or self._extra):
+            return self.effects
         others, self.effects = self.effects, []
         for peer in {**self._vital, **self._vital_controls}:
             parts = self._vital.get(peer, [])
@@ -172,16 +179,19 @@ class Outbox:
             self._send(peer, parts, is_vital=True)
         for peer, fields in self._fields.items():
             self._send(peer, fields, is_vital=False)
+        encoded: dict[int, bytes] = {}  # the same IHAVE goes to many
         for peer, offers in self._extra.items():
-            self._send(peer, [rpc.control_field([each]) for each in offers], is_vital=False, apart=True)
+            for each in offers:
+                field = encoded.get(id(each)) or encoded.setdefault(id(each), rpc.control_field([each]))
+                self.effects.append(Send(peer, field, is_vital=False))
         return self.effects + others
 
-    def _send(self, peer: bytes, fields: list[bytes], *, is_vital: bool, apart: bool = False) -> None:
-        """Send fields in as few RPCs as their limit allows; `apart`: each in its own."""
+    def _send(self, peer: bytes, fields: list[bytes], *, is_vital: bool) -> None:
+        """Send fields in as few RPCs as their limit allows."""
         batch: list[bytes] = []
         size = 0
         for field in fields:
-            if batch and (apart or size + len(field) > self._bytes_max or len(batch) == FIELDS_SENT_MAX):
+            if batch and (size + len(field) > self._bytes_max or len(batch) == FIELDS_SENT_MAX):
                 self.effects.append(Send(peer, b"".join(batch), is_vital))
                 batch, size = [], 0
             batch.append(field)
