@@ -1,16 +1,20 @@
 """The same addresses on every chain: the proxy's own code, its published transaction, and the registry file."""
 
 import json
+from pathlib import Path
 
 import pytest
 from eth_account import Account
 from tests.contracts.evm import Evm
+from vyper.cli.vyper_json import compile_json
+from vyper.compiler import compile_from_file_input
+from vyper.compiler.input_bundle import FilesystemInputBundle
 
-from thalweg.chain.artefacts import BATCH, PRICER
+from thalweg.chain.artefacts import BATCH, NAMES, PRICER, load
 from thalweg.chain.calls import Invocation, deployment
 from thalweg.chain.create2 import PLANTER, PLANTING, PROXY, PROXY_CREATION, SALT, create2_address
 from thalweg.contracts.addresses import REGISTRY, canonical, registry
-from thalweg.contracts.build import standard_input
+from thalweg.contracts.sources import SOURCES, standard_input
 from thalweg.crypto import keccak
 from thalweg.units import Address
 
@@ -49,9 +53,29 @@ def test_the_registry_names_every_canonical_address() -> None:
 
 
 @pytest.mark.parametrize("name", [BATCH, PRICER])
-def test_the_sources_to_verify_are_complete(name: str) -> None:
+def test_the_sources_to_verify_by_compile_to_the_code_that_ships(name: str) -> None:
     content = json.loads(standard_input(name))
 
-    assert content["language"] == "Vyper"
-    assert any(path.endswith(f"{name}.vy") for path in content["sources"])
-    assert all(source["content"] for source in content["sources"].values())
+    compiled = compile_json(content)["contracts"][f"{name}.vy"][name]
+
+    assert compiled["evm"]["bytecode"]["object"] == load(name).bytecode
+    assert content["compiler_version"] == "v0.4.3"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_import_is_among_the_sources(name: str) -> None:
+    sources = json.loads(standard_input(name))["sources"]
+
+    bundled = json.loads(_by_the_compiler(name))["sources"]
+    assert {Path(path).name: one["content"] for path, one in bundled.items()} == {
+        path: one["content"] for path, one in sources.items()
+    }
+
+
+def _by_the_compiler(name: str) -> str:
+    bundle = FilesystemInputBundle([SOURCES])
+    with bundle.search_path(SOURCES):
+        found = compile_from_file_input(
+            bundle.load_file(f"{name}.vy"), input_bundle=bundle, output_formats=["solc_json"]
+        )
+    return json.dumps(found["solc_json"])

@@ -37,6 +37,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Thalweg on one chain. The first asset is the one channels settle in.
 
     `block`: the contracts are not older than this block. The rest is how to treat the chain (`ChainProfile`).
+    `contracts`: every contract that was deployed along, by its name.
     `development`: its clock is moved on purpose, and the node's follows however far. Never set it for real money.
     """
 
@@ -52,6 +53,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     bump_after_s: float = 30.0
     challenge_period_s_min: Annotated[int, msgspec.Meta(ge=1)] = 600
     development: bool = False
+    contracts: dict[str, str] = {}
 
     def profile(self) -> ChainProfile:
         """Return how the chain adapter is to treat this chain.

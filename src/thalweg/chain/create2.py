@@ -10,7 +10,7 @@ from typing import Final
 from thalweg.chain import token, wire
 from thalweg.chain.calls import Invocation
 from thalweg.chain.rpc import Refused
-from thalweg.chain.wallet import Wallet
+from thalweg.chain.wallet import Payer
 from thalweg.crypto import keccak
 from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.units import NATIVE, ZERO_HASH, Address, Amount, Hash
@@ -34,32 +34,34 @@ def create2_address(code: bytes, creator: Address = PROXY, salt: Hash = SALT) ->
     return Address(keccak(b"\xff" + creator + salt + keccak(code))[12:])
 
 
-async def plant_proxy(wallet: Wallet) -> bool:
-    """See that the proxy is on the chain, and say whether it is; the wallet pays for planting it.
+async def plant_proxy(payer: Payer) -> bool:
+    """See that the proxy is on the chain, and say whether it is; the payer pays for planting it.
 
     Raises:
         Unavailable: the chain does not answer.
     """
-    if await wire.has_code(wallet.rpc, PROXY):
+    if await wire.has_code(payer.rpc, PROXY):
         return True
     try:
-        await wallet.send(token.transfer(NATIVE, PLANTER, PLANTING_WEI))
-        await wallet.rpc.request("eth_sendRawTransaction", (wire.hexed(PLANTING),), str)
-        await wallet.send(token.transfer(NATIVE, wallet.address, Amount(0)))  # another block
+        missing = PLANTING_WEI - await wire.balance(payer.rpc, PLANTER)
+        if missing > 0:
+            await payer.send(token.transfer(NATIVE, PLANTER, Amount(missing)))
+        await payer.rpc.request("eth_sendRawTransaction", (wire.hexed(PLANTING),), str)
+        await payer.send(token.transfer(NATIVE, payer.address, Amount(0)))  # another block
     except (Refused, UserFault):
         return False
-    return await wire.has_code(wallet.rpc, PROXY)
+    return await wire.has_code(payer.rpc, PROXY)
 
 
-async def create_once(wallet: Wallet, code: bytes) -> Address:
+async def create_once(payer: Payer, code: bytes) -> Address:
     """Create a contract through the proxy, unless it is there already; return its address.
 
     Raises:
-        UserFault, Unavailable: as `Wallet.send`; or the code cannot be created.
+        UserFault, Unavailable: as `Payer.send`; or the code cannot be created.
     """
     address = create2_address(code)
-    if not await wire.has_code(wallet.rpc, address):
-        await wallet.send(Invocation(PROXY, SALT + code))
-        if not await wire.has_code(wallet.rpc, address):
-            raise Unavailable(Reason.MALFORMED, f"{wallet.rpc.url} has no contract at {wire.hexed(address)}")
+    if not await wire.has_code(payer.rpc, address):
+        await payer.send(Invocation(PROXY, SALT + code))
+        if not await wire.has_code(payer.rpc, address):
+            raise Unavailable(Reason.MALFORMED, f"{payer.rpc.url} has no contract at {wire.hexed(address)}")
     return address

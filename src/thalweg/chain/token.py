@@ -5,9 +5,9 @@ https://eips.ethereum.org/EIPS/eip-20, permits: https://eips.ethereum.org/EIPS/e
 
 from typing import Final
 
-from thalweg.chain import wire
+from thalweg.chain import abi, wire
 from thalweg.chain.calls import Invocation
-from thalweg.chain.rpc import Rpc
+from thalweg.chain.rpc import Refused, Rpc
 from thalweg.codec import digest, type_hash, word, words
 from thalweg.crypto import keccak
 from thalweg.errors import Reason, Unavailable
@@ -38,6 +38,19 @@ async def decimals(rpc: Rpc, token: Address) -> int:
     if found > DECIMALS_MAX:
         raise Unavailable(Reason.MALFORMED, f"token {wire.hexed(token)} says it has {found} decimals")
     return found
+
+
+async def symbol(rpc: Rpc, token: Address) -> str:
+    """Return what a token is called.
+
+    Raises:
+        Unavailable: MALFORMED, it does not say.
+    """
+    try:
+        (found,) = abi.decode(("string",), await wire.read(rpc, token, calldata("symbol()")))
+    except (abi.Unreadable, Refused) as error:
+        raise Unavailable(Reason.MALFORMED, f"token {wire.hexed(token)} does not say its symbol") from error
+    return str(found)
 
 
 async def permit_nonce(rpc: Rpc, token: Address, owner: Address) -> int:

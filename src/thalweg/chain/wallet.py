@@ -5,7 +5,7 @@ A running node sends through `EvmChain`, whose outbox owns the node's nonces; us
 
 import asyncio
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 
 import coincurve
 import msgspec
@@ -31,11 +31,28 @@ class Done(msgspec.Struct, frozen=True):
     created: Address | None
 
 
+class Payer(Protocol):
+    """Who pays for transactions on one chain: a key here, or an account of the chain's node."""
+
+    rpc: Rpc
+
+    @property
+    def address(self) -> Address:
+        """The account."""
+
+    async def send(self, invocation: Invocation) -> Done:
+        """Send a transaction and wait until it is settled."""
+
+    async def create(self, code: bytes) -> Address:
+        """Create a contract; return its address."""
+
+
 class Wallet:
     """A key and its transactions, in the order they are sent. Make it inside a running event loop."""
 
     def __init__(self, rpc: Rpc, key: bytes, profile: ChainProfile) -> None:
         self.rpc = rpc
+        self.profile = profile
         self._outbox = Outbox(rpc, coincurve.PrivateKey(key), profile, self._settled, asyncio.get_running_loop().time)
         self._poll_s = profile.poll_s / 4
         self._tags = count()

@@ -138,15 +138,47 @@ def deploy(
     deployment: Annotated[Path, typer.Argument(help="File to write: where everything is.")],
     signer: Signers = None,
     threshold: Threshold = 0,
+    oracle: Annotated[str | None, typer.Option("--oracle", help="Use this oracle contract, not a new quorum.")] = None,
+    token: Annotated[
+        list[str] | None, typer.Option("--token", help="Deal in this token; the first one is settled in.")
+    ] = None,
+    test_token: Annotated[
+        bool, typer.Option("--test-token", help="Deploy a token that anybody can mint (development chains: always).")
+    ] = False,
+    pyth: Annotated[str | None, typer.Option("--pyth", help="Make an adapter for this Pyth-style oracle.")] = None,
+    keystore: Annotated[
+        Path | None, typer.Option("--keystore", help="Pay from this key: an Ethereum keystore.")
+    ] = None,
+    password_file: PasswordFile = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="Pay from this key: hexadecimal, in a file nobody else can read.")
+    ] = None,
+    account: Annotated[str | None, typer.Option("--account", help="Pay from this account of the chain's node.")] = None,
     fund: Fund = None,
+    sources: Annotated[
+        Path | None, typer.Option("--sources", help="Write what explorers verify the code by into this folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deploy contracts and a test token on a development chain, from its first development account."""
-    with reporting(as_json):
-        from thalweg.cli.chains import deploy_on
+    """Deploy the contracts, at the same addresses as on every chain; run it again if it was interrupted.
 
-        result = deploy_on(rpc, deployment, tuple(signer or ()), threshold, tuple(fund or ()))
-        show(as_json, result, f"deployed; wrote {deployment}")
+    Without --keystore, --key-file, --account or THALWEG_DEPLOY_KEY a development account pays.
+    """
+    with reporting(as_json):
+        from thalweg.app.paying import Paying
+        from thalweg.cli.chains import Order, deploy_on
+        from thalweg.contracts.sources import export_sources
+
+        order = Order(
+            signers=tuple(signer or ()), threshold=threshold, oracle=oracle, tokens=tuple(token or ()),
+            test_token=test_token, pyth=pyth, accounts=tuple(fund or ()),
+        )  # fmt: skip
+        paying = Paying(keystore=keystore, password_file=password_file, key_file=key_file, account=account)
+        if sources is not None:
+            export_sources(sources)
+        result = deploy_on(rpc, deployment, order, paying)
+        where = "the same addresses as everywhere" if result["same_everywhere"] else "addresses of this chain's own"
+        show(as_json, result, f"deployed at {where}; wrote {deployment}")
 
 
 def oracle(

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from thalweg.contracts.build import export_sources, main
+from thalweg.contracts.build import main
+from thalweg.contracts.sources import export_sources
 
 if sys.argv[1:]:
     export_sources(Path(sys.argv[1]))

@@ -34,25 +34,6 @@ def artefact(name: str, sources: Path = SOURCES) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def standard_input(name: str, sources: Path = SOURCES) -> str:
-    """Return the compiler's standard JSON input of a contract: what block explorers verify its code by.
-
-    https://docs.vyperlang.org/en/stable/compiling-a-contract.html#compiler-input-and-output-json-description
-    """
-    bundle = FilesystemInputBundle([sources])
-    with bundle.search_path(sources):
-        source = bundle.load_file(f"{name}.vy")
-        output = compile_from_file_input(source, input_bundle=bundle, output_formats=["solc_json"])
-    return json.dumps(output["solc_json"], indent=1) + "\n"
-
-
-def export_sources(folder: Path) -> None:
-    """Write every contract's standard JSON input."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
-        (folder / f"{name}.json").write_text(standard_input(name))
-
-
 def main() -> None:
     """Write every artefact, and the registry of addresses."""
     from thalweg.contracts.addresses import write_registry

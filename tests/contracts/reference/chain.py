@@ -10,16 +10,17 @@ from typing import Final
 import msgspec
 from tests.contracts.reference import shares
 from tests.contracts.reference.money import Money
-from tests.contracts.reference.outcomes import Facts, Key, Report, Untold, moves
+from tests.contracts.reference.outcomes import GRID_S, Facts, Key, Leaving, Report, Untold, moves
 from tests.contracts.scene import State
 
 from thalweg.channel.sheet import Holding
-from thalweg.channel.terms import Terms
-from thalweg.units import VERSION_FINAL, Address, Hash
+from thalweg.channel.terms import CloseOut, Terms
+from thalweg.instruments.report import Mark
+from thalweg.instruments.surface import is_valid
+from thalweg.units import VERSION_FINAL, Address, Hash, Price
 
 DEPOSIT_MAX: Final = 2**124 - 1
 TIME_MAX: Final = 2**32 - 1
-RUN_MAX: Final = 16
 PHASE, HASH, SIGNER, STALE, EXPIRED, NOT_YET, MALFORMED, RANGE = (
     f"adjudicator: {reason}"
     for reason in (
@@ -60,6 +61,7 @@ class Account(msgspec.Struct):
     withdrawn: list[int]
     lowest: int = 0
     is_closed: bool = False
+    is_settled: bool = False  # closed, and by a dispute's claims
     dispute: Dispute | None = None
 
     @property
@@ -76,7 +78,7 @@ class Chain:
         self.accounts: dict[bytes, Account] = {}
         self.revealed: dict[Hash, int] = {}
         self.settlements: dict[Key, Report] = {}
-        self.marks: dict[Key, Report] = {}
+        self.marks: dict[Key, Mark] = {}
 
     def copied(self) -> "Chain":
         """Return a chain that can go its own way from here."""
@@ -205,7 +207,7 @@ class Chain:
             return
         margin, escrow = dispute.margin or [0] * len(account.deposited), dispute.escrow or [0] * len(account.deposited)
         margin, escrow = list(margin), list(escrow)
-        facts = Facts(now, dispute.deadline, self.revealed, self.settlements, self.marks)
+        facts = self.facts(account.terms, dispute, now)
         for claim in state.claims[dispute.cursor : upto]:
             try:
                 for move in moves(claim, account.terms.settlement, state.mark_time, facts):
@@ -215,6 +217,7 @@ class Chain:
         _unless(rules, broken)
         cells = _cells(account, state.holdings, margin, escrow)
         if upto == len(state.claims):
+            account.is_settled = True
             self._finish(account, cells, shares.settled if state.claims else shares.shared_out)
             return
         begun = dispute.begun or list(zip(account.deposited, account.withdrawn, strict=True))
@@ -236,6 +239,14 @@ class Chain:
         _unless({"oracle: not yet": now < key[2], "oracle: exists already": known != report}, broken)
         self.settlements[key] = report
 
+    def register_mark(self, key: Key, mark: Mark, now: int, broken: Sequence[str] = ()) -> None:
+        """Register a mark; a surface that does not hold together is a void, and the first report stays."""
+        if not is_valid(mark.slices, mark.time):
+            mark = Mark(mark.feed, mark.time, Price(0), is_void=True)
+        known = self.marks.get(key, mark)
+        _unless({"oracle: not yet": now < key[2], "oracle: exists already": known != mark}, broken)
+        self.marks[key] = mark
+
     def collect(self, asset: Address, payee: Address, to: Address, broken: Sequence[str] = ()) -> None:
         """Pay a payee, where he likes, what failed payouts left him."""
         amount = self.money.claimable.get((asset, payee), 0)
@@ -245,6 +256,13 @@ class Chain:
         }
         _unless(rules, broken)
         self.money.collect(asset, payee, to)
+
+    def facts(self, terms: Terms, dispute: Dispute, now: int) -> Facts:
+        """Return what a dispute's claims are resolved by."""
+        leaving = None
+        if terms.close_out == CloseOut.MARK:
+            leaving = Leaving(-(-dispute.deadline // GRID_S) * GRID_S, dispute.challenger, terms.exit_spread)
+        return Facts(now, dispute.deadline, self.revealed, self.settlements, self.marks, leaving)
 
     # -- what holds always ------------------------------------------------------------------------------------------
 

@@ -6,8 +6,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from thalweg.channel.claims import Claim, Condition, HashLock, Position
+from thalweg.instruments.closeout import Leaver, exit_amount, exit_exchange
+from thalweg.instruments.report import Mark
+from thalweg.instruments.surface import smile_at
+from thalweg.instruments.svi import Smile
 from thalweg.instruments.terms import Instrument, Payoff, Style, unknot
-from thalweg.units import SCALE, Hash
+from thalweg.units import SCALE, Hash, Price, Seat
 
 GRID_S: Final = 60
 VOIDS_MAX: Final = 60
@@ -23,6 +27,14 @@ class Report(NamedTuple):
     is_void: bool
 
 
+class Leaving(NamedTuple):
+    """A close-out at the mark: of which tick, who asked for it, and what that costs him, scaled by 1e8."""
+
+    tick: int
+    challenger: int
+    spread: int
+
+
 class Facts(NamedTuple):
     """What the chain knows when a claim is resolved. `revealed` is when each preimage was registered."""
 
@@ -30,7 +42,8 @@ class Facts(NamedTuple):
     deadline: int
     revealed: Mapping[Hash, int]
     settlements: Mapping[Key, Report]
-    marks: Mapping[Key, Report]
+    marks: Mapping[Key, Mark]
+    leaving: Leaving | None = None
 
 
 class Untold(Exception):
@@ -55,10 +68,10 @@ def moves(claim: Claim, settlement: int, mark_time: int, facts: Facts) -> list[M
         case Position():
             debtor, creditor = (claim.long, claim.short) if claim.premium > 0 else (claim.short, claim.long)
             premium = Move(creditor if is_met else debtor, settlement, abs(claim.premium), True)
-            price = settlement_price(claim.instrument, mark_time, facts) if is_met else None
+            said = quote(claim.instrument, mark_time, facts) if is_met else None
             if claim.instrument.style == Style.PHYSICAL:
-                return [premium, *delivery(claim, settlement, price)]
-            amount = 0 if price is None else payoff(claim.instrument, claim.quantity, price)
+                return [premium, *delivery(claim, settlement, said, facts.leaving)]
+            amount = _amount(claim, said, facts.leaving)
             return [
                 premium, Move(claim.long, settlement, amount, False), Move(claim.short, settlement, -amount, False)
             ]  # fmt: skip
@@ -66,16 +79,44 @@ def moves(claim: Claim, settlement: int, mark_time: int, facts: Facts) -> list[M
             raise Untold("claim: unsupported")
 
 
-def delivery(claim: Position, settlement: int, price: int | None) -> list[Move]:
-    """Both sides are in escrow, the strike and the goods: exercised they change hands, else they go back."""
+def delivery(
+    claim: Position, settlement: int, said: Price | Smile | None, leaving: Leaving | None = None
+) -> list[Move]:
+    """Both sides are in escrow, the strike and the goods: exercised they change hands, else they go back; closed out at
+    the mark, who owes the value pays it out of his own."""
     terms = claim.instrument
     strike = int(Fraction(claim.quantity * terms.knots[0] * terms.unit, SCALE**2))
     goods = int(Fraction(claim.quantity * terms.knots[1], SCALE))
     buyer, seller = (claim.short, claim.long) if terms.payoff == Payoff.PUT else (claim.long, claim.short)
-    in_the_money = {Payoff.CALL: 1, Payoff.PUT: -1, Payoff.FORWARD: 0}[terms.payoff]
-    is_exercised = price is not None and (not in_the_money or in_the_money * (price - terms.knots[0]) > 0)
-    takes_strike, takes_goods = (seller, buyer) if is_exercised else (buyer, seller)
-    return [Move(takes_strike, settlement, strike, True), Move(takes_goods, terms.deliver, goods, True)]
+    paid, moved = 0, 0
+    if isinstance(said, Smile):
+        paid, moved = exit_exchange(terms, claim.quantity, said, *_cost(claim, leaving))
+    elif said is not None:
+        in_the_money = {Payoff.CALL: 1, Payoff.PUT: -1, Payoff.FORWARD: 0}[terms.payoff]
+        if not in_the_money or in_the_money * (said - terms.knots[0]) > 0:
+            paid, moved = strike, goods
+    return [
+        Move(buyer, settlement, strike - paid, True),
+        Move(seller, settlement, paid, True),
+        Move(seller, terms.deliver, goods - moved, True),
+        Move(buyer, terms.deliver, moved, True),
+    ]
+
+
+def _amount(claim: Position, said: Price | Smile | None, leaving: Leaving | None) -> int:
+    """Return what a position that settles in money moves from short to long."""
+    if said is None:
+        return 0
+    if isinstance(said, Smile):
+        return exit_amount(claim.instrument, claim.quantity, said, *_cost(claim, leaving))
+    return payoff(claim.instrument, claim.quantity, said)
+
+
+def _cost(claim: Position, leaving: Leaving | None) -> tuple[int, Leaver]:
+    if leaving is None:
+        return 0, Leaver.NEITHER
+    sides = {claim.long: Leaver.LONG, claim.short: Leaver.SHORT}
+    return leaving.spread, sides.get(Seat(leaving.challenger), Leaver.NEITHER)
 
 
 def met(condition: Condition, facts: Facts) -> bool:
@@ -86,22 +127,38 @@ def met(condition: Condition, facts: Facts) -> bool:
     return all(in_time)
 
 
-def settlement_price(instrument: Instrument, mark_time: int, facts: Facts) -> int | None:
-    """Return the price an expiry settles at: the first report that is no void; after a week of silence the mark; None
-    after two, where nobody has shown even that."""
-    for step in range(VOIDS_MAX):
-        said = facts.settlements.get((instrument.oracle, instrument.feed, instrument.expiry + step * GRID_S))
-        if said is None:
+def quote(instrument: Instrument, mark_time: int, facts: Facts) -> Price | Smile | None:
+    """Return what prices a position: its expiry's report or, where it is closed out before, the mark of the tick. A
+    void moves on by a minute. After a week of silence the co-signed tick; None after two, where nobody shows that."""
+    expiry, tick = instrument.expiry, instrument.expiry if facts.leaving is None else facts.leaving.tick
+    begun = min(tick, expiry)
+    for moment in range(begun, begun + VOIDS_MAX * GRID_S, GRID_S):
+        is_known, said = _said(instrument, moment, facts)
+        if said is not None:
+            return said
+        if not is_known:
             break
-        if not said.is_void:
-            return said.price
-    silent_s = facts.now - max(instrument.expiry, facts.deadline)
-    mark = facts.marks.get((instrument.oracle, instrument.feed, mark_time))
-    if silent_s > GRACE_S and mark is not None and not mark.is_void:
-        return mark.price
+    silent_s = facts.now - max(begun, facts.deadline)
+    if silent_s > GRACE_S:
+        mark = facts.marks.get((instrument.oracle, instrument.feed, mark_time))
+        smile = smile_at(mark, expiry) if mark is not None and tick < expiry else None
+        if smile is not None:
+            return smile
+        if mark is not None and not mark.is_void:
+            return mark.price
     if silent_s > 2 * GRACE_S:
         return None
     raise Untold("claim: no oracle report")
+
+
+def _said(instrument: Instrument, moment: int, facts: Facts) -> tuple[bool, Price | Smile | None]:
+    """Return whether anything was said of a moment, and what: of one before expiry by a mark."""
+    key = instrument.oracle, instrument.feed, moment
+    if moment < instrument.expiry:
+        mark = facts.marks.get(key)
+        return mark is not None, None if mark is None else smile_at(mark, instrument.expiry)
+    report = facts.settlements.get(key)
+    return report is not None, None if report is None or report.is_void else Price(report.price)
 
 
 def payoff(instrument: Instrument, quantity: int, price: int) -> int:

@@ -23,7 +23,7 @@ class Disputes(Ground):
         if not channel.view.opened or channel.view.closed:
             return
         version = max([0, self._account(channel).lowest - 1, *(one.state.version for one in known)]) + skip
-        known.append(states.state(data, channel, version, self.expiries, is_sound=is_sound))
+        known.append(states.state(data, channel, version, self.expiries, is_sound=is_sound, tick=self.tick))
 
     @rule(
         which=seats, pick=picks, seat=seats,

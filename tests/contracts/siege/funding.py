@@ -1,8 +1,11 @@
 """Money in, money out by consent: opening, topping up, withdrawing, closing, collecting."""
 
+from typing import Final
+
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from tests.contracts.compiled import tell
 from tests.contracts.reference import chain
 from tests.contracts.scene import Channel, invocation
 from tests.contracts.siege import flaws, states
@@ -11,17 +14,22 @@ from tests.contracts.siege.ground import ODD_GAS, PEOPLE, STRANGER, Ground, amou
 from thalweg.chain.artefacts import ADJUDICATOR
 from thalweg.units import NATIVE, VERSION_FINAL, Address, Amount, UnixSeconds
 
+OPENING_FLAWS: Final = (*flaws.SPOILT, "late", "amounts", "payers", "value", "wallet")
+RELUCTANT: Final = (b"\1", bytes.fromhex("1626ba7e"), bytes.fromhex("ffffffff") + bytes(28))  # a wallet's answers
+
 
 class Funding(Ground):
     """Rules about money that all agree on."""
 
     @precondition(lambda self: len(self.replayable) % 4 == 0)
-    @rule(which=seats, flaw=flaws.some(*flaws.SPOILT, "late", "amounts", "payers", "value"))
-    def open_again(self, which: int, flaw: str) -> None:
-        self._open(self.channels[which % 2], flaw)
+    @rule(data=st.data(), which=seats, flaw=flaws.some(*OPENING_FLAWS))
+    def open_again(self, data: st.DataObject, which: int, flaw: str) -> None:
+        self._open(data, self.channels[which % 2], flaw)
 
-    def _open(self, channel: Channel, flaw: str) -> None:
-        call = channel.opening(deadline=UnixSeconds(self.evm.now() - 1) if flaw == "late" else self.evm.now() + 600)
+    def _open(self, data: st.DataObject, channel: Channel, flaw: str) -> None:
+        payers = self.payers[self.channels.index(channel)]
+        until = UnixSeconds(self.evm.now() - 1) if flaw == "late" else self.evm.now() + 600
+        call = channel.opening(deadline=until, payers=payers)
         broken = []
         if flaw in flaws.SPOILT:
             call = msgspec.structs.replace(call, signatures=flaws.SPOILT[flaw](call.signatures))
@@ -36,6 +44,10 @@ class Funding(Ground):
         if flaw == "value":
             invocation = msgspec.structs.replace(invocation, value=Amount(invocation.value + 1))
             broken.append("adjudicator: insufficient balance")
+        reluctant = [one for one in payers if one in self.base.wallets] if flaw == "wallet" else []
+        broken += [chain.SIGNER] if reluctant else []
+        for wallet in reluctant:
+            tell(self.evm, wallet, "misbehave(bytes)", data.draw(st.sampled_from(RELUCTANT)))
         self._both(
             invocation,
             lambda: self.model.open(
@@ -43,6 +55,8 @@ class Funding(Ground):
             ),
             gas=ODD_GAS if self._is_greedy(channel) else None,
         )
+        for wallet in reluctant:
+            tell(self.evm, wallet, "misbehave(bytes)", b"")
 
     @rule(
         data=st.data(), which=seats, seat=seats, asset=st.integers(0, 1), amount=amounts,

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, NamedTuple
 
+from eth_abi import abi as codec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
+from tests.contracts.batches import batched, deploy_batch, failures
 from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import Account, Evm, Receipt, Reverted, account
 from tests.contracts.reference import chain, words
 from tests.contracts.reference.money import TOKEN
-from tests.contracts.reference.outcomes import Facts
 from tests.contracts.scene import FEED, Channel, Scene, State
 from tests.contracts.siege import states
 
@@ -18,6 +19,7 @@ from thalweg.chain.calls import Invocation
 from thalweg.channel.onchain import View
 from thalweg.codec import words as encoded
 from thalweg.crypto import keccak
+from thalweg.instruments.report import GRID_S
 from thalweg.units import NATIVE, Address
 
 WEALTH: Final = 2**126
@@ -27,6 +29,7 @@ STRANGER: Final = account("stranger")
 PERIOD_S: Final = 600
 ODD_GAS: Final = 1_200_000  # a token that burns gas burns no more than this
 REPLAYED_MAX: Final = 30
+LEAVING_EVERY: Final = 4  # after so many reverts everybody shows that he can still get out
 seats = st.integers(0, 4)
 picks = st.integers(0, 2**16)
 amounts = st.one_of(st.integers(0, 10**6), st.sampled_from((0, 1, 2**124 - 1, 2**124, 2**123)))
@@ -39,6 +42,8 @@ class Base(NamedTuple):
     odd: Address
     silent: Address
     payees: tuple[Address, ...]
+    wallets: tuple[Address, ...]
+    batch: Address
 
     @property
     def tokens(self) -> tuple[Address, ...]:
@@ -59,7 +64,27 @@ def base() -> Base:
         for person in (*PEOPLE, STRANGER):
             scene.give(person, WEALTH, token)
             scene.allow(person, WEALTH, token)
-    return Base(scene, odd, silent, payees)
+    wallets = tuple(_wallet(scene, person, (scene.token, odd, silent)) for person in PEOPLE)
+    return Base(scene, odd, silent, payees, wallets, deploy_batch(scene))
+
+
+def _wallet(scene: Scene, owner: Account, tokens: Sequence[Address]) -> Address:
+    """Return a rich wallet contract of somebody's, which lets the adjudicator take its tokens."""
+    wallet = scene.evm.create(creation_code("Wallet") + codec.encode(("address",), (owner.address,)))
+    approval = bytes.fromhex("095ea7b3") + codec.encode(("address", "uint256"), (scene.adjudicator, WEALTH))
+    for token in tokens:
+        tell(scene.evm, token, "mint(address,uint256)", wallet, WEALTH)
+        tell(scene.evm, wallet, "execute(address,bytes)", token, approval)
+    return wallet
+
+
+def _verdict(judge: Callable[[], None]) -> Sequence[str]:
+    """Return the reasons for which the model refuses; none where it does not."""
+    try:
+        judge()
+    except chain.Refused as refused:
+        return refused.reasons
+    return ()
 
 
 class Past(NamedTuple):
@@ -82,12 +107,18 @@ class Ground(RuleBasedStateMachine):
     evm: Evm
     snapshot: int
     channels: list[Channel]
+    payers: list[tuple[Address, ...]]
     model: chain.Chain
     expiries: tuple[int, ...]
+    tick: int
+    is_silent: bool
     states: list[list[State]]
     strays: dict[Address, int]
     replayable: list[tuple[Invocation, Account]]
     past: Past | None
+    batch: list[tuple[Invocation, Callable[[], None]]] | None = None
+    reverts = 0
+    is_leaving = False
 
     # -- what holds always ------------------------------------------------------------------------------------------
 
@@ -120,6 +151,31 @@ class Ground(RuleBasedStateMachine):
         for asset in (NATIVE, *self.base.tokens):
             assert money.of(asset, money.keeper) == self.model.owed(asset) + self.strays.get(asset, 0)
 
+    # -- leaving ----------------------------------------------------------------------------------------------------
+
+    def _everybody_gets_out(self) -> None:
+        """Let whoever has an open channel leave it alone; fail where he cannot."""
+        raise NotImplementedError
+
+    def _leave_and_come_back(self) -> None:
+        """See that everybody could leave now, and go on as if nobody had."""
+        now = self._present()
+        self.is_leaving = True
+        self._everybody_gets_out()
+        self._go_back(now)
+        self.is_leaving = False
+
+    def _present(self) -> Past:
+        views = tuple(channel.view for channel in self.channels)
+        return Past(self.evm.snapshot(), self.model.copied(), views, list(self.replayable), dict(self.strays))
+
+    def _go_back(self, past: Past) -> None:
+        self.evm.revert(past.snapshot)
+        self.model = past.model.copied()
+        self.replayable, self.strays = list(past.replayable), dict(past.strays)
+        for channel, view in zip(self.channels, past.views, strict=True):
+            channel.view = view
+
     # -- for the rules ----------------------------------------------------------------------------------------------
 
     def _both(
@@ -132,39 +188,59 @@ class Ground(RuleBasedStateMachine):
         is_replayable: bool = True,
     ) -> Receipt | None:
         """Have the model judge a call and the chain carry it out; they must agree."""
-        Ground.calls += 1
-        allowed: Sequence[str] = ()
-        before = {channel: (one.is_closed, one.dispute) for channel, one in self.model.accounts.items()}
-        try:
-            judge()
-        except chain.Refused as refused:
-            allowed = refused.reasons
+        if self.batch is not None:
+            self.batch.append((invocation, judge))
+            return None
+        Ground.calls += not self.is_leaving
+        before = self._standing()
+        allowed = _verdict(judge)
         try:
             receipt = self.evm.send(invocation, sender, **({} if gas is None else {"gas": gas}))
         except Reverted as reverted:
             said = str(reverted)
             Ground.outcomes[invocation.data[:4], said] += 1
             assert TOKEN in allowed or said in allowed, f"refused for {said!r}, where the model has {allowed}"
+            self.reverts += 1
+            if not self.is_leaving and self.reverts % LEAVING_EVERY == 0:
+                self._leave_and_come_back()
             return None
         Ground.outcomes[invocation.data[:4], ""] += 1
         assert not allowed, f"carried out, where the model has {allowed}"
-        for channel in self.channels:
-            channel.fold_own(receipt)
         if is_replayable:
             self.replayable = [*self.replayable[-REPLAYED_MAX:], (invocation, sender)]
+        self._take_in(receipt, before)
+        return receipt
+
+    def _all(self, calls: Sequence[tuple[Invocation, Callable[[], None]]]) -> None:
+        """Have the model judge calls one after the other, and the chain carry them out in one transaction."""
+        Ground.calls += len(calls)
+        before = self._standing()
+        verdicts = [_verdict(judge) for _, judge in calls]
+        receipt = self.evm.send(batched(self.base.batch, [invocation for invocation, _ in calls]))
+        failed = failures(receipt)
+        for index, allowed in enumerate(verdicts):
+            said = failed.get(index, "")
+            assert said in allowed if said else not allowed, f"{index}: {said!r}, where the model has {allowed}"
+        self._take_in(receipt, before)
+
+    def _standing(self) -> dict[bytes, tuple[bool, chain.Dispute | None]]:
+        return {channel: (one.is_closed, one.dispute) for channel, one in self.model.accounts.items()}
+
+    def _take_in(self, receipt: Receipt, before: dict[bytes, tuple[bool, chain.Dispute | None]]) -> None:
+        for channel in self.channels:
+            channel.fold_own(receipt)
         for number, (was_closed, dispute) in before.items():
             model = self.model.accounts[number]
             if model.is_closed and not was_closed:
                 self._check_closing(model, dispute)
-        return receipt
 
     def _check_closing(self, model: chain.Account, dispute: chain.Dispute | None) -> None:
         """All of a closed channel's money was paid out, none of anybody else's; in whatever runs, as in one."""
         for asset in range(model.assets):
             assert sum(model.withdrawn[asset :: model.assets]) == sum(model.deposited[asset :: model.assets])
-        if dispute is None or dispute.begun is None:
+        if dispute is None or dispute.begun is None or not model.is_settled:
             return
-        facts = Facts(self.evm.now(), dispute.deadline, self.model.revealed, self.model.settlements, self.model.marks)
+        facts = self.model.facts(model.terms, dispute, self.evm.now())
         at_once = states.settled_at_once(dispute.state, model.terms, dispute.begun, facts)
         if at_once is not None:
             assert model.withdrawn == at_once
@@ -172,7 +248,14 @@ class Ground(RuleBasedStateMachine):
     def _first_untold(self, moment: int) -> int:
         """Return the first grid point from a moment on that the oracle has not called void."""
         while (known := self.model.settlements.get((self.scene.oracle, FEED, moment))) is not None and known.is_void:
-            moment += 60
+            moment += GRID_S
+        return moment
+
+    def _first_unmarked(self, moment: int) -> int:
+        """Return the first grid point from a moment on whose mark is not known to be void, or without a surface."""
+        moment = -(-moment // GRID_S) * GRID_S
+        while (known := self.model.marks.get((self.scene.oracle, FEED, moment))) is not None and not known.slices:
+            moment += GRID_S
         return moment
 
     def _account(self, channel: Channel) -> chain.Account:

@@ -42,15 +42,16 @@ def state(
     *,
     is_sound: bool,
     is_final: bool = False,
+    tick: int = 0,
 ) -> State:
-    """Return a state that everybody signed; a final one has no claims."""
+    """Return a state that everybody signed; a final one has no claims. Its collateral was computed on `tick`."""
     claims = [] if is_final else _claims(data, channel, expiries)
     if is_sound:
         holdings, claims = _shared_out(data, channel, claims)
     else:
         draws = st.builds(Holding, *(_WORD.map(Amount),) * 4)
         holdings = data.draw(st.lists(draws, min_size=len(channel.amounts), max_size=len(channel.amounts)))
-    return channel.state(Version(version), holdings, claims, mark_time=7 if claims else 0)
+    return channel.state(Version(version), holdings, claims, mark_time=tick if claims else 0)
 
 
 def settled_at_once(state: State, terms: Terms, totals: Sequence[tuple[int, int]], facts: Facts) -> list[int] | None:

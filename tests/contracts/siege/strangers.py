@@ -7,11 +7,13 @@ from tests.contracts.evm import Reverted
 from tests.contracts.reference.outcomes import Report
 from tests.contracts.scene import FEED, invocation
 from tests.contracts.siege import states
-from tests.contracts.siege.ground import ODD_GAS, PEOPLE, PERIOD_S, STRANGER, Ground, Past, picks, seats
+from tests.contracts.siege.ground import ODD_GAS, PEOPLE, PERIOD_S, STRANGER, Ground, picks, seats
+from tests.contracts.surfaces import flat
 
 from thalweg.chain.artefacts import RESOLVER
 from thalweg.chain.calls import encode
-from thalweg.units import NATIVE, SCALE
+from thalweg.instruments.report import Mark, Slice
+from thalweg.units import NATIVE, SCALE, Price, UnixSeconds
 
 
 class Strangers(Ground):
@@ -24,15 +26,37 @@ class Strangers(Ground):
         call = invocation(self.scene.resolver, RESOLVER, "reveal", preimages)
         self._both(call, lambda: self.model.reveal(images, self.evm.upcoming))
 
-    @rule(late=st.integers(0, 1), price=st.integers(0, 200_000), is_void=st.booleans())
+    @rule(late=st.integers(0, 2), price=st.integers(0, 200_000), is_void=st.booleans())
     def speak(self, late: int, price: int, is_void: bool) -> None:
         moment = self._first_untold(self.expiries[late])
         key = (self.scene.oracle, FEED, moment)
         report = Report(0 if is_void else price * SCALE, is_void)
-        if price % 4:
+        if price % 4 and (late < 2 or price % 16 == 1):
             self.evm.travel(max(self.evm.now() + 1, moment))
         call = self.scene.register(moment, report.price, is_void=is_void)
         self._both(encode(call, self.scene.adjudicator), lambda: self.model.register(key, report, self.evm.upcoming))
+
+    @precondition(lambda self: any(one.terms.close_out for one in self.channels) or not len(self.replayable) % 8)
+    @rule(
+        which=seats, is_early=st.booleans(), variance=st.integers(0, 10**7), forward=st.integers(1, 200_000),
+        manner=st.sampled_from(("sound", "sound", "sound", "void", "bare", "unsound")),
+    )  # fmt: skip
+    def mark(self, which: int, is_early: bool, variance: int, forward: int, manner: str) -> None:
+        """Register a tick: the one that a dispute may be priced by, or the one that collateral was computed on."""
+        dispute = self.channels[which % 2].view.dispute
+        tick = self.tick if is_early or dispute is None else self._first_unmarked(dispute.deadline)
+        last = max(self.expiries) + 60
+        slices: tuple[Slice, ...] = (flat(tick + 60, variance, forward), flat(last, variance + 10**4, forward + 1))
+        slices = slices if tick + 60 < last else slices[:1]
+        if manner == "unsound":
+            slices = (slices[-1], slices[0])
+        is_void = manner == "void"
+        price = Price(0 if is_void else forward * SCALE)
+        report = Mark(FEED, UnixSeconds(tick), price, is_void, () if manner in ("void", "bare") else slices)
+        if variance % 4:
+            self.evm.travel(max(self.evm.now() + 1, tick))
+        key = (self.scene.oracle, FEED, tick)
+        self._both(self.scene.marking(report), lambda: self.model.register_mark(key, report, self.evm.upcoming))
 
     @rule(seconds=st.sampled_from((1, 60, PERIOD_S, 3_000)))
     def wait(self, seconds: int) -> None:
@@ -42,14 +66,9 @@ class Strangers(Ground):
     def reorganise(self, is_back: bool) -> None:
         """Remember a moment, or go back to it: what was mined since never was."""
         if not is_back or self.past is None:
-            views = tuple(channel.view for channel in self.channels)
-            self.past = Past(self.evm.snapshot(), self.model.copied(), views, list(self.replayable), dict(self.strays))
-            return
-        self.evm.revert(self.past.snapshot)
-        self.model = self.past.model.copied()
-        self.replayable, self.strays = list(self.past.replayable), dict(self.past.strays)
-        for channel, view in zip(self.channels, self.past.views, strict=True):
-            channel.view = view
+            self.past = self._present()
+        else:
+            self._go_back(self.past)
 
     @precondition(lambda self: self.replayable)
     @rule(pick=picks)

@@ -9,7 +9,7 @@ import pytest
 from thalweg.chain import oracle, token, wire
 from thalweg.chain.artefacts import ADJUDICATOR, SUBCHANNELS
 from thalweg.chain.create2 import PROXY
-from thalweg.chain.deploy import Contracts, deploy_contracts, deploy_oracle, deploy_token, resolver_of
+from thalweg.chain.deploy import Contracts, creator, deploy_contracts, deploy_oracle, deploy_token, resolver_of
 from thalweg.chain.dev_accounts import DEV_ADDRESSES, DEV_KEYS
 from thalweg.chain.evm import EvmChain
 from thalweg.chain.profile import local_profile
@@ -67,9 +67,10 @@ def test_a_channel_is_funded_by_one_transaction_and_disputed_by_another(serve: A
     async def story() -> None:
         async with serve() as url, Rpc((url,)) as rpc:
             owner = await wallet(rpc, DEV_KEYS[0])
-            contracts = await deploy_contracts(owner)
-            asset = await deploy_token(owner)
-            judge = await deploy_oracle(owner, DEV_ADDRESSES[3:7], 3)
+            create = await creator(owner)
+            contracts = await deploy_contracts(create)
+            asset = await deploy_token(create)
+            judge = await deploy_oracle(create, DEV_ADDRESSES[3:7], 3)
             assert await oracle.signers(rpc, judge) == DEV_ADDRESSES[3:7]
             assert await oracle.threshold(rpc, judge) == 3
             assert await oracle.settlement(rpc, judge, Hash(b"\x01" * 32), UnixSeconds(1)) is None
@@ -119,7 +120,7 @@ def test_a_channel_is_funded_by_one_transaction_and_disputed_by_another(serve: A
 def test_a_deployment_the_contract_refuses_is_the_callers_fault(serve: Any) -> None:
     async def story() -> None:
         async with serve() as url, Rpc((url,)) as rpc:
-            owner = await wallet(rpc, DEV_KEYS[0])
+            owner = await creator(await wallet(rpc, DEV_KEYS[0]))
             with pytest.raises(UserFault):
                 await deploy_oracle(owner, DEV_ADDRESSES[3:7], 1)
             with pytest.raises(UserFault) as refusal:
@@ -134,7 +135,7 @@ def test_coins_and_tokens_are_sent_and_counted(serve: Any) -> None:
         async with serve() as url, Rpc((url,)) as rpc:
             owner = await wallet(rpc, DEV_KEYS[0])
             stranger = Address(b"\x77" * 20)
-            asset = await deploy_token(owner)
+            asset = await deploy_token(await creator(owner))
             await owner.send(token.transfer(NATIVE, stranger, Amount(5)))
             await owner.send(token.mint(asset, owner.address, Amount(9)))
             await owner.send(token.transfer(asset, stranger, Amount(4)))
@@ -152,8 +153,8 @@ def test_contracts_are_created_once_where_the_proxy_is_and_anew_where_it_cannot_
     async def story() -> None:
         async with serve() as url, Rpc((url,)) as rpc, asyncio.timeout(60):
             owner = await wallet(rpc, DEV_KEYS[0])
-            first = await deploy_contracts(owner, plant=True)
-            second = await deploy_contracts(owner, plant=True)
+            first = await deploy_contracts(await creator(owner, plant=True))
+            second = await deploy_contracts(await creator(owner, plant=True))
             everywhere = canonical()
             if await wire.has_code(rpc, PROXY):
                 assert first.adjudicator == second.adjudicator == everywhere[ADJUDICATOR]

@@ -25,6 +25,7 @@ from thalweg.chain.embedded.forms import (
     receipt_form,
     transaction_form,
 )
+from thalweg.chain.embedded.unlocked import send_unlocked
 
 TIP_WEI: Final = 10**9  # what eth_maxPriorityFeePerGas suggests
 LOGS_MAX: Final = 10_000
@@ -106,6 +107,7 @@ class Methods:
                 estimate_gas(chain, _message(_at(p, 0)), self._header(_at(p, 1, "pending")))
             ),
             "eth_sendRawTransaction": lambda p: data(chain.submit(read_data(_at(p, 0)))),
+            "eth_sendTransaction": lambda p: data(send_unlocked(chain, _message(_at(p, 0)))),
         }
 
     def _development_methods(self) -> dict[str, Callable[[list[Json]], Json]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from thalweg.api.client import Client
-from thalweg.app.deploying import deploy
+from thalweg.app.deploying import Wanted, deploy
 from thalweg.app.settings import DEPLOYMENT_FILE, Deployment, parse_address, write_deployment
 from thalweg.chain import token, wire
 from thalweg.chain.dev_accounts import DEV_ADDRESSES, DEV_KEYS
@@ -158,8 +158,8 @@ class Stage:
     async def deploy(self) -> None:
         """Put the contracts on the chain, give the traders money, and tell everyone where things are."""
         payer: Wallet = await wallet(self.rpc, DEV_KEYS[0])
-        signers = [self.parties[name].oracle_key for name in ORACLES]
-        self._deployment = await deploy(payer, signers, THRESHOLD, local=True)
+        signers = tuple(self.parties[name].oracle_key for name in ORACLES)
+        self._deployment = await deploy(payer, Wanted(signers=signers, threshold=THRESHOLD), local=True)
         await fund(payer, self.deployment, [self.parties[name].wallet for name in TRADERS], MINTED)
         for party in self.parties.values():
             write_deployment(party.folder / DEPLOYMENT_FILE, self.deployment)
