@@ -15,18 +15,15 @@ import sys
 
 import multiaddr
 import trio
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.host.ping import PingService
-from libp2p.io.exceptions import IncompleteReadError
-from libp2p.network.stream.exceptions import StreamError
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.relay.circuit_v2.config import RelayConfig, RelayRole
 from libp2p.relay.circuit_v2.protocol import PROTOCOL_ID, CircuitV2Protocol
 from libp2p.relay.circuit_v2.resources import RelayLimits
 from libp2p.relay.circuit_v2.transport import CircuitV2Transport
 from libp2p.tools.anyio_service import background_trio_service
-from libp2p.utils.varint import encode_uvarint, read_length_prefixed_protobuf
+from libp2p.utils.varint import read_length_prefixed_protobuf
+from py_libp2p_node import echo, fresh_host, write_message
 
 ECHO = "/echo/1"
 PINGS = 3
@@ -34,22 +31,8 @@ BYTES_BIG = 300_000  # more than a yamux window
 SECONDS_MAX = 60
 
 
-async def write_message(stream, message):
-    await stream.write(encode_uvarint(len(message)) + message)
-
-
-async def echo(stream):
-    while True:
-        try:
-            message = await read_length_prefixed_protobuf(stream)
-        except (IncompleteReadError, StreamError):
-            await stream.close()
-            return
-        await write_message(stream, message)
-
-
 async def listen():
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     host.set_stream_handler(ECHO, echo)
     async with host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")]):
         print(host.get_addrs()[0], flush=True)
@@ -57,7 +40,7 @@ async def listen():
 
 
 async def relay():
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     limits = RelayLimits(duration=60, data=1 << 20, max_circuit_conns=4, max_reservations=4)
     service = CircuitV2Protocol(host, limits, allow_hop=True)
     listening = host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")])
@@ -74,7 +57,7 @@ def circuits(host):
 
 
 async def hidden(address):
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     host.set_stream_handler(ECHO, echo)
     service, transport = circuits(host)
     relay = info_from_p2p_addr(multiaddr.Multiaddr(address))
@@ -88,7 +71,7 @@ async def hidden(address):
 
 
 async def dial(address):
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     async with host.run(listen_addrs=[]):
         peer = info_from_p2p_addr(multiaddr.Multiaddr(address))
         await host.connect(peer)
@@ -96,7 +79,7 @@ async def dial(address):
 
 
 async def through(address):
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     service, transport = circuits(host)
     async with host.run(listen_addrs=[]), background_trio_service(service):
         at = multiaddr.Multiaddr(address)
