@@ -353,7 +353,7 @@ class Channel:
         state = ChannelState(self.id, Version(0), ZERO_HASH, ZERO_HASH)
         return State(state, (Holding(),) * len(self.amounts), (), UnixSeconds(0), ())
 
-    def final(self, balances: Sequence[int]) -> State:
+    def final(self, balances: Sequence[int | Holding]) -> State:
         """Return a final state."""
         return self.state(VERSION_FINAL, balances)
 

@@ -25,7 +25,7 @@ EXPLAINED = {
     ("unchecked-arithmetic", "cells.*"): "sums of a few numbers of 128 bits; one is meant modulo 2^256",
     ("unchecked-arithmetic", "payoffs.*"): "`_are_payable` bounds each factor; tests compare with `instruments`",
     ("unchecked-arithmetic", "valuation._amount"): "the same bounds",
-    ("unchecked-arithmetic", "payments._pay_whole"): "`paid` is at most `left`",
+    ("unchecked-arithmetic", "payments.*"): "`paid` is at most `left`",
     ("unchecked-arithmetic", "quotes.*"): "an expiry of 64 bits and a few minutes",
     ("unchecked-arithmetic", "TestToken.*"): "no balance exceeds the supply, which is checked",
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,20 +99,27 @@ def implied(
     """Return the volatility a price implies.
 
     Raises:
-        UserFault: MALFORMED or INSUFFICIENT, saying what stands against it.
+        UserFault: MALFORMED, saying what stands against it.
     """
     from thalweg.pricing.implied import Verdict, implied_one
 
     if side not in ("call", "put"):
         raise UserFault(Reason.MALFORMED, f"an option is a call or a put, not {side!r}")
+    for name, value in (("forward", forward), ("strike", strike), ("years", years)):
+        if not 0.0 < value < inf:
+            raise UserFault(Reason.MALFORMED, f"{name} is {value:g}: it must be above zero and finite")
+    if not 0.0 <= premium < inf:
+        raise UserFault(Reason.MALFORMED, f"the price is {premium:g}: it must be zero or more, and finite")
+    if not abs(rate) < inf:
+        raise UserFault(Reason.MALFORMED, f"rate is {rate:g}: it must be finite")
     found = implied_one(side == "call", premium, forward, strike, years, rate, inverse=inverse)
     refusals = {
-        Verdict.MALFORMED: (Reason.MALFORMED, "forward, strike and years must be above zero, the price not below"),
-        Verdict.BELOW_INTRINSIC: (Reason.INSUFFICIENT, f"{premium} is below the intrinsic value: no volatility"),
-        Verdict.ABOVE_BOUND: (Reason.INSUFFICIENT, f"{premium} is at or above its upper bound: no volatility"),
+        Verdict.MALFORMED: "these numbers are too large or too small together",
+        Verdict.BELOW_INTRINSIC: f"{premium} is below the intrinsic value: no volatility",
+        Verdict.ABOVE_BOUND: f"{premium} is at or above its upper bound: no volatility",
     }
     if found.verdict in refusals:
-        raise UserFault(*refusals[found.verdict])
+        raise UserFault(Reason.MALFORMED, refusals[found.verdict])
     return {"volatility": found.volatility, "verdict": found.verdict.name.lower()}
 
 
