@@ -47,7 +47,7 @@ class Pipe:
     def __init__(self, me: bytes, wire: list[tuple[bytes, bytes, bytes]]) -> None:
         self._me, self._wire = me, wire
 
-    def send(self, peer: bytes, message: bytes) -> None:
+    def queue(self, peer: bytes, message: bytes) -> None:
         """Put it on the wire."""
         self._wire.append((self._me, peer, message))
 

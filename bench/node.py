@@ -14,7 +14,8 @@ SETTLE_S = 3.0  # idle, after it is ready and has looked at the chain
 
 def measure_node(folder: Path) -> dict[str, float]:
     """Return the median time from start to ready in seconds, and the resident memory of an idle node in megabytes."""
-    environment = {**os.environ, "THALWEG_PASSWORD": "bench"}
+    environment = {**os.environ, "THALWEG_PASSWORD": "bench", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # pip compiles what it installs; the first starts do so here
     deployment = folder / "deployment.json"
     signers = [_run(environment, "init", "--data", str(folder / f"oracle{n}"))["oracle_key"] for n in range(4)]
     arguments = [part for signer in signers for part in ("--signer", str(signer))]

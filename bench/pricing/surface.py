@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.pricing.days import counted, on_surface, score
 from bench.pricing.rounds import OURS, Bound, Figure, alternate
 from thalweg.market.chains import load_chain
 from thalweg.pricing.european import black76
 from thalweg.pricing.quotes import Quotes, quotes_of
 from thalweg.pricing.ssvi import Ssvi
-from thalweg.pricing.surface_fit import Calibration, calibrate, refit
+from thalweg.pricing.surface_fit import calibrate, refit
 
-DAY_YEARS = 1.0 / 365.25
-CALM, STRESS = 0.97, 0.93
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "option-chain"
 
 
@@ -50,20 +49,6 @@ def changed(quotes: Quotes) -> Quotes:
     return quotes._replace(bid=bid)
 
 
-def later(found: Calibration) -> tuple[float, float]:
-    """Return the share of quotes over one day that are inside, and the error to their mids in volatility points."""
-    rows = [report for report in found.reports if report.years > DAY_YEARS]
-    count = sum(report.quotes for report in rows)
-    inside = sum(report.inside * report.quotes for report in rows) / count
-    square = 0.0
-    for report, expiry, part in zip(found.reports, found.expiries, found.surface.slices, strict=True):
-        if report.years > DAY_YEARS:
-            liquid = expiry.ask - expiry.bid < 0.05
-            fitted = np.sqrt(part.smile.total_variance(expiry.k) / part.years)
-            square += float(((fitted - expiry.mid)[liquid] ** 2).sum()) / max(count, 1)
-    return inside, 100.0 * float(np.sqrt(square))
-
-
 def measure() -> list[Figure]:
     """Return milliseconds for a cold fit and a refit, and how real days fit."""
     chains = folder()
@@ -73,10 +58,11 @@ def measure() -> list[Figure]:
     facts: dict[str, float] = {"quotes": float(quotes.strike.size)}
     for path in days:
         for currency in ("BTC", "ETH"):
-            found = calibrate(load_chain(path, currency))
+            chain = load_chain(path, currency)
+            found, market = calibrate(chain), counted(chain)
             assert not found.surface.arbitrages()
-            name = f"{path.name[:8]} {currency}"
-            facts[f"{name} inside"], facts[f"{name} rmse to liquid mids"] = later(found)
+            fit, name = score(market, on_surface(found, market)), f"{path.name[:8]} {currency}"
+            facts |= {f"{name} inside": fit.inside, f"{name} error": fit.error, f"{name} error, narrow": fit.narrow}
     cold = alternate({OURS: lambda: calibrate(quotes)}, 1e3, rounds=15)
     again = alternate({OURS: lambda: refit(before, moved)}, 1e3, rounds=25)
     return [

@@ -39,7 +39,7 @@ def words(values: Iterable[int | bytes]) -> bytes:
     try:
         return b"".join(
             [
-                value.to_bytes(32, signed=value < 0) if isinstance(value, int) else value.rjust(32, b"\0")
+                value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32, signed=value < 0)
                 for value in values
             ]
         )

@@ -72,7 +72,7 @@ def instruments(draw: st.DrawFn, oracle: Address, feed: Hash) -> Instrument:
     """Return a valid instrument of any payoff that settles in money."""
     payoff, style = draw(st.sampled_from(Payoff)), draw(st.sampled_from((Style.LINEAR, Style.INVERSE)))
     knots = draw(curves()) if payoff == Payoff.CURVE else (draw(st.integers(1, PRICE_MAX)),)
-    return Instrument(payoff, oracle, feed, UnixSeconds(1), draw(st.integers(1, UNIT_MAX)), knots, style)
+    return Instrument(payoff, oracle, feed, UnixSeconds(60), draw(st.integers(1, UNIT_MAX)), knots, style)
 
 
 @st.composite
@@ -81,7 +81,7 @@ def deliveries(draw: st.DrawFn, oracle: Address, feed: Hash) -> Instrument:
     payoff = draw(st.sampled_from((Payoff.CALL, Payoff.PUT, Payoff.FORWARD)))
     knots = draw(st.integers(1, PRICE_MAX)), draw(st.integers(1, UNIT_MAX))
     unit = draw(st.integers(1, UNIT_MAX))
-    return Instrument(payoff, oracle, feed, UnixSeconds(1), unit, knots, Style.PHYSICAL, 1)
+    return Instrument(payoff, oracle, feed, UnixSeconds(60), unit, knots, Style.PHYSICAL, 1)
 
 
 quantities = st.integers(0, QUANTITY_MAX).map(Quantity)

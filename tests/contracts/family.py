@@ -1,16 +1,25 @@
 """Child channels and the parents that lend them money."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from eth_abi import abi as codec
 from tests.contracts.evm import Account, Receipt, account
-from tests.contracts.scene import CHALLENGE_S, SALT, SECRET, Channel, Scene, State
+from tests.contracts.scene import CHALLENGE_S, SALT, SECRET, USD, Channel, Scene, State
 
 from thalweg.chain.artefacts import SUBCHANNELS, entries
 from thalweg.chain.calls import Invocation
-from thalweg.chain.children import Book, Child, Lender, call_off_child, challenge_child, resolve_child, respond_child
+from thalweg.chain.children import (
+    Book,
+    Child,
+    call_off_child,
+    challenge_child,
+    close_child,
+    resolve_child,
+    respond_child,
+    resume_child,
+)
 from thalweg.channel.claims import UNCONDITIONAL, Claim, Condition, Subchannel
 from thalweg.channel.hashes import (
     balances_hash,
@@ -19,6 +28,7 @@ from thalweg.channel.hashes import (
     child_opening,
     claims_root,
     leaf,
+    resume_digest,
     state_digest,
 )
 from thalweg.channel.onchain import Progress
@@ -37,24 +47,35 @@ from thalweg.units import (
     Version,
 )
 
-NOBODY = Seat(255)
+DAY_S: Final = 86_400
+DECIDED: Final = 2
+NOBODY: Final = Seat(255)
 
 
 class Kid:
     """A child channel between people who may have no channel with each other."""
 
-    def __init__(self, scene: Scene, names: Sequence[str], amounts: Sequence[int], until: int, **changes: Any) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        names: Sequence[str],
+        amounts: Sequence[int],
+        until: int,
+        parents: Sequence[Channel],
+        **changes: Any,
+    ) -> None:
         self.scene = scene
         self.people: tuple[Account, ...] = tuple(map(account, names))
         self.separator = Domain(scene.evm.chain_id, scene.subchannels).separator()
         scene.nonce += 1
         salt = Hash(keccak(f"opening {scene.nonce}".encode()))
         begun = tuple(map(Amount, amounts))
-        opening = child_opening(begun, salt)
+        lenders = tuple(parent.id for parent in parents)
+        opening = child_opening(begun, lenders, salt)
         terms: Terms = scene.terms(self.people, payouts=(), nonce=child_nonce(opening, UnixSeconds(until)))
         terms = msgspec.structs.replace(terms, **changes)
         self.opening = opening
-        self.child = Child(channel_id(self.separator, terms), scene.subchannels, terms, begun, salt)
+        self.child = Child(channel_id(self.separator, terms), scene.subchannels, terms, begun, lenders, salt)
         self.progress = Progress()
 
     def claim(
@@ -99,9 +120,11 @@ class Kid:
         """Return a final state."""
         return self.state(VERSION_FINAL, balances)
 
-    def challenge(self, state: State, parent: Channel | None = None, shown: State | None = None) -> Invocation:
-        """Return the call that starts its dispute, pointing at a parent's."""
-        return challenge_child(self.child, state.shown, None if parent is None else lender(parent, shown))
+    def challenge(self, state: State, parent: Channel | None = None) -> Invocation:
+        """Return the call that starts its dispute, pointing at a parent's; at nothing where it does not name it."""
+        lenders = self.child.parents
+        index = lenders.index(parent.id) if parent is not None and parent.id in lenders else len(lenders)
+        return challenge_child(self.child, state.shown, index)
 
     def answer(self, state: State) -> Invocation:
         """Return the call that answers a dispute."""
@@ -113,6 +136,22 @@ class Kid:
         book = Book(state.holdings, salt, state.claims, state.mark_time, SECRET)
         last = len(state.claims) if upto is None else upto
         return resolve_child(self.child, self.scene.resolver, book, self.progress, last)
+
+    def closing(self, state: State) -> Invocation:
+        """Return the call that decides it by a final state."""
+        book = Book(state.holdings, SALT, state.claims, state.mark_time, SECRET)
+        return close_child(self.child, state.shown, book)
+
+    def resumption(self, version: int, deadline: int, signers: Sequence[Account] | None = None) -> Invocation:
+        """Return the call by which all call the dispute that ends at `deadline` off."""
+        message = resume_digest(self.separator, self.child.id, Version(version), UnixSeconds(deadline))
+        signatures = tuple(sign(one.key, message) for one in (self.people if signers is None else signers))
+        return resume_child(self.child, Version(version), signatures)
+
+    @property
+    def deadline(self) -> int:
+        """Return its dispute's deadline; 0 where it has none."""
+        return int(self.scene.evm.ask(self.scene.subchannels, SUBCHANNELS, "dispute", self.child.id)) >> 224
 
     def call_off(self, state: State, walked: Hash = ZERO_HASH) -> Invocation:
         """Return the call that gives everybody back what he began with."""
@@ -135,8 +174,7 @@ class Kid:
 
     def wait(self) -> None:
         """Let the dispute's deadline come."""
-        word = self.scene.evm.ask(self.scene.subchannels, SUBCHANNELS, "dispute", self.child.id)
-        self.scene.evm.travel(max(word >> 224, self.scene.evm.now() + 1))
+        self.scene.evm.travel(max(self.deadline, self.scene.evm.now() + 1))
 
     def outcome(self) -> tuple[tuple[int, int], ...]:
         """Return (status, share) of every cell."""
@@ -146,14 +184,6 @@ class Kid:
             for seat in range(len(terms.participants))
             for asset in terms.assets
         )
-
-
-def lender(parent: Channel, state: State | None) -> Lender:
-    """Return a parent in dispute over a state."""
-    assert state is not None
-    progress = parent.view.dispute.progress if parent.view.dispute else Progress()
-    book = Book(state.holdings, SALT, state.claims, state.mark_time, SECRET)
-    return Lender(parent.id, parent.terms, state.shown, book, progress)
 
 
 def lending(parent: Channel, lent: Sequence[int], claims: Sequence[Claim], version: int = 5) -> State:
@@ -167,7 +197,26 @@ def lending(parent: Channel, lent: Sequence[int], claims: Sequence[Claim], versi
 
 def disputed(parent: Channel, state: State, seat: int = 0) -> None:
     """Put a parent in dispute."""
-    parent.do(parent.challenge(state, seat))
+    parent.do(parent.challenge(state, seat, valid_until=parent.evm.upcoming + 600))
 
 
-__all__ = ["CHALLENGE_S", "NOBODY", "Kid", "disputed", "lender", "lending"]
+def virtual(scene: Scene, *, until_s: int = 10 * DAY_S, **changes: Any) -> tuple[Kid, Channel, Channel]:
+    """Return a channel of alice and bob over hal, who has one with each; both lend it 30 and 20."""
+    near, far = scene.opened("alice", "hal"), scene.opened("hal", "bob")
+    until = scene.evm.now() + until_s
+    return Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), until, [near, far], **changes), near, far
+
+
+def lent(kid: Kid, parent: Channel) -> State:
+    """Return a parent's state with its loan to a virtual channel."""
+    return lending(parent, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
+
+
+def settle(parent: Channel, state: State) -> None:
+    """Settle a parent, once its deadline has come."""
+    if parent.evm.upcoming < parent.deadline:
+        parent.wait()
+    parent.do(parent.settlement(state))
+
+
+__all__ = ["CHALLENGE_S", "DAY_S", "DECIDED", "NOBODY", "Kid", "disputed", "lending", "lent", "settle", "virtual"]

@@ -188,6 +188,10 @@ class Scene:
         now = self.evm.now()
         return now - now % GRID_S
 
+    def expiry(self, in_s: int) -> int:
+        """Return the first point of the one-minute grid that is at least so many seconds away."""
+        return -(-(self.evm.now() + in_s) // GRID_S) * GRID_S
+
     def terms(self, people: Sequence[Account], **changes: Any) -> Terms:
         """Return terms nobody used before."""
         self.nonce += 1

@@ -58,7 +58,7 @@ def test_a_call_for_another_contract_than_the_adjudicator_goes_there(scene: Scen
 
 def test_a_view_folded_from_logs_settles_what_a_stranger_settled_in_part(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(position(number, option(scene.oracle, 60_000, expiry), 0.01) for number in (1, 2, 3))
     held = (Holding(Amount(100 * USD), Amount(0), Amount(100 * USD)),) * 2
     state = channel.state(3, held, claims)

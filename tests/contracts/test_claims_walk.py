@@ -94,7 +94,7 @@ def books(draw: st.DrawFn, oracle: Address, seats: int) -> tuple[Position, ...]:
         payoff = draw(st.sampled_from((Payoff.CALL, Payoff.PUT, Payoff.CURVE)))
         knots = draw(curves()) if payoff == Payoff.CURVE else (draw(st.integers(1, 2**40)),)
         feed = Hash(word(draw(st.sampled_from(priced))))
-        instrument = Instrument(payoff, oracle, feed, UnixSeconds(1), 10**6, knots)
+        instrument = Instrument(payoff, oracle, feed, UnixSeconds(60), 10**6, knots)
         long, short = draw(st.permutations(range(seats)))[:2]
         quantity = Quantity(draw(st.integers(0, 10**9)))
         claims.append(Position(ClaimId(number), Seat(long), Seat(short), quantity, instrument))

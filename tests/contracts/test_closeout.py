@@ -1,66 +1,20 @@
 """Disputes that end at the mark, in the coin, or with a delivery: the contracts pay what the twins say."""
 
-from collections.abc import Sequence
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.contracts.claims import image, option, position
 from tests.contracts.compiled import creation_code
-from tests.contracts.scene import CHALLENGE_S, FEED, USD, Channel, Scene, State
+from tests.contracts.marked import EXIT_SPREAD, INDEX, gain, held, marked, speak, surface
+from tests.contracts.scene import FEED, USD, Channel, Scene, State
 from tests.contracts.surfaces import flat
 
-from thalweg.chain.calls import Invocation
-from thalweg.channel.claims import Claim, Condition
+from thalweg.channel.claims import Condition
 from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import CloseOut
-from thalweg.crypto import keccak
 from thalweg.instruments.closeout import Leaver, exit_amount, exit_exchange
-from thalweg.instruments.payoff import payoff_amount
-from thalweg.instruments.report import GRID_S, Mark, Slice
+from thalweg.instruments.report import GRID_S, Mark
 from thalweg.instruments.surface import smile_at
-from thalweg.instruments.svi import Smile
 from thalweg.instruments.terms import Instrument, Payoff, Style, knot
 from thalweg.units import PRICE_MAX, SCALE, Address, Amount, Price, Quantity, UnixSeconds
-
-WEEK_S = 7 * 86_400
-EXIT_SPREAD = 5 * 10**6  # of 1e8
-INDEX = 60_000 * SCALE
-SPOT = Price(61_500 * SCALE)
-
-
-def _held(*balances: int) -> tuple[Holding, ...]:
-    return tuple(Holding(Amount(balance), Amount(0), Amount(100 * USD)) for balance in balances)
-
-
-def _surface(tick: int) -> tuple[Slice, ...]:
-    near = flat(tick + 86_400, 10**5, 60_100)
-    return near, Slice(UnixSeconds(tick + 60 * 86_400), SPOT, 3 * 10**6, 10**7, -3 * 10**7, 10**6, 10**7)
-
-
-def _marked(
-    scene: Scene, claims: Sequence[Claim], *, challenger: int = 0, mark_time: int = 0, spread: int = EXIT_SPREAD
-) -> tuple[Channel, State, int]:
-    """Challenge a channel that closes out at the mark; return it, the state, and the tick that prices it."""
-    channel = scene.opened(close_out=CloseOut.MARK, exit_spread=spread)
-    state = channel.state(5, _held(100 * USD, 100 * USD), claims, mark_time)
-    channel.do(channel.challenge(state, challenger))
-    channel.wait()
-    return channel, state, -(-channel.deadline // GRID_S) * GRID_S
-
-
-def _speak(scene: Scene, tick: int, expiry: int) -> Smile:
-    """Have the oracle's mark registered; return its smile of an expiry."""
-    scene.evm.travel(max(tick, scene.evm.now() + 1))
-    report = Mark(FEED, UnixSeconds(tick), Price(INDEX), slices=_surface(tick))
-    scene.evm.send(scene.marking(report))
-    smile = smile_at(report, UnixSeconds(expiry))
-    assert smile is not None
-    return smile
-
-
-def _gain(channel: Channel) -> int:
-    return channel.wallets()[0] - 100 * USD
 
 
 @pytest.mark.parametrize("challenger", [0, 1])
@@ -68,19 +22,19 @@ def _gain(channel: Channel) -> int:
 def test_a_live_position_is_valued_at_the_mark_less_what_the_challenger_pays(
     scene: Scene, challenger: int, long: int
 ) -> None:
-    expiry = scene.evm.now() + 20 * 86_400
+    expiry = scene.expiry(20 * 86_400)
     call = option(scene.oracle, 60_000, expiry)
-    channel, state, tick = _marked(scene, [position(1, call, 0.01, long, 1 - long)], challenger=challenger)
+    channel, state, tick = marked(scene, [position(1, call, 0.01, long, 1 - long)], challenger=challenger)
     assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
 
-    smile = _speak(scene, tick, expiry)
+    smile = speak(scene, tick, expiry)
     channel.do(channel.settlement(state))
 
     leaver = Leaver.LONG if challenger == long else Leaver.SHORT
     amount = exit_amount(call, Quantity(SCALE // 100), smile, EXIT_SPREAD, leaver)
     fair = exit_amount(call, Quantity(SCALE // 100), smile, 0, leaver)
     assert channel.view.closed
-    assert _gain(channel) == (amount if long == 0 else -amount)
+    assert gain(channel) == (amount if long == 0 else -amount)
     assert abs(abs(fair - amount) * 20 - fair) <= 20
     assert fair > 15 * USD
 
@@ -88,140 +42,40 @@ def test_a_live_position_is_valued_at_the_mark_less_what_the_challenger_pays(
 @pytest.mark.parametrize("style", [Style.LINEAR, Style.INVERSE])
 @pytest.mark.parametrize("payoff", Payoff)
 def test_every_payoff_is_closed_out_at_what_its_twin_says(scene: Scene, payoff: Payoff, style: Style) -> None:
-    expiry = scene.evm.now() + 20 * 86_400
+    expiry = scene.expiry(20 * 86_400)
     points = ((0, -40), (58_000, 30), (61_000, -20), (64_000, 50), (65_000, 50))
     knots = tuple(knot(Price(x * SCALE), y * SCALE) for x, y in points)
     terms = knots if payoff == Payoff.CURVE else (61_000 * SCALE,)
     unit = 10**8 if style == Style.INVERSE else 10**6
     instrument = Instrument(payoff, scene.oracle, FEED, UnixSeconds(expiry), unit, terms, style)
-    channel, state, tick = _marked(scene, [position(1, instrument, 0.02)])
+    channel, state, tick = marked(scene, [position(1, instrument, 0.02)])
 
-    smile = _speak(scene, tick, expiry)
+    smile = speak(scene, tick, expiry)
     channel.do(channel.settlement(state))
 
-    assert _gain(channel) == exit_amount(instrument, Quantity(SCALE // 50), smile, EXIT_SPREAD, Leaver.LONG) != 0
+    assert gain(channel) == exit_amount(instrument, Quantity(SCALE // 50), smile, EXIT_SPREAD, Leaver.LONG) != 0
 
 
 def test_what_has_expired_settles_at_its_report_and_not_at_the_mark(scene: Scene) -> None:
-    expiry = scene.evm.now() + 100
-    channel, state, tick = _marked(scene, [position(1, option(scene.oracle, 60_000, expiry), 0.01)])
+    expiry = scene.expiry(100)
+    channel, state, tick = marked(scene, [position(1, option(scene.oracle, 60_000, expiry), 0.01)])
     assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
     scene.speak(expiry, 60_700 * SCALE)
 
     channel.do(channel.settlement(state))
 
-    assert _gain(channel) == 7 * USD
+    assert gain(channel) == 7 * USD
     assert tick > expiry
 
 
 def test_the_tick_is_computed_and_nobody_chooses_it(scene: Scene) -> None:
-    expiry = scene.evm.now() + 20 * 86_400
-    channel, state, tick = _marked(scene, [position(1, option(scene.oracle, 60_000, expiry), 0.01)])
+    expiry = scene.expiry(20 * 86_400)
+    channel, state, tick = marked(scene, [position(1, option(scene.oracle, 60_000, expiry), 0.01)])
 
     scene.evm.travel(tick + 3 * GRID_S)
     for other in (tick - GRID_S, tick + GRID_S, tick + 2 * GRID_S):
-        scene.mark(other, INDEX, _surface(other))
+        scene.mark(other, INDEX, surface(other))
         assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
-
-
-def test_a_void_mark_moves_on_to_the_next_grid_point(scene: Scene) -> None:
-    expiry = scene.evm.now() + 20 * 86_400
-    call = option(scene.oracle, 60_000, expiry)
-    channel, state, tick = _marked(scene, [position(1, call, 0.01)])
-    scene.evm.travel(tick + GRID_S)
-    scene.mark(tick, 0, is_void=True)
-    scene.mark(tick + GRID_S, INDEX)  # an index alone prices no option
-
-    smile = _speak(scene, tick + 2 * GRID_S, expiry)
-    channel.do(channel.settlement(state))
-
-    assert _gain(channel) == exit_amount(call, Quantity(SCALE // 100), smile, EXIT_SPREAD, Leaver.LONG)
-
-
-def test_voids_that_reach_the_expiry_end_at_its_report(scene: Scene) -> None:
-    channel = scene.opened(close_out=CloseOut.MARK)
-    tick = -(-(scene.evm.now() + CHALLENGE_S + 60) // GRID_S) * GRID_S
-    call = option(scene.oracle, 60_000, tick + GRID_S)
-    state = channel.state(5, _held(100 * USD, 100 * USD), [position(1, call, 0.01)])
-    scene.evm.travel(tick - CHALLENGE_S)
-    channel.do(channel.challenge(state))
-    assert channel.deadline == tick
-    scene.evm.travel(tick + GRID_S)
-    scene.mark(tick, 0, is_void=True)
-    scene.speak(tick + GRID_S, 60_900 * SCALE)
-
-    channel.do(channel.settlement(state))
-
-    assert _gain(channel) == 9 * USD
-
-
-def test_where_the_oracle_stays_silent_the_co_signed_tick_values_after_a_week(scene: Scene) -> None:
-    expiry, tick = scene.evm.now() + 60 * 86_400, scene.tick()
-    call = option(scene.oracle, 60_000, expiry)
-    smile = _speak(scene, tick, expiry)
-    channel, state, point = _marked(scene, [position(1, call, 0.01)], mark_time=tick)
-    scene.evm.travel(point + WEEK_S)
-    assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
-    scene.evm.travel(point + WEEK_S + 1)
-
-    channel.do(channel.settlement(state))
-
-    assert _gain(channel) == exit_amount(call, Quantity(SCALE // 100), smile, EXIT_SPREAD, Leaver.LONG)
-
-
-def test_a_co_signed_tick_without_a_surface_pays_what_its_index_says(scene: Scene) -> None:
-    expiry, tick = scene.evm.now() + 60 * 86_400, scene.tick()
-    scene.mark(tick, 60_800 * SCALE)
-    call = option(scene.oracle, 60_000, expiry)
-    channel, state, point = _marked(scene, [position(1, call, 0.01)], mark_time=tick)
-    scene.evm.travel(point + WEEK_S + 1)
-
-    channel.do(channel.settlement(state))
-
-    assert _gain(channel) == payoff_amount(call, Quantity(SCALE // 100), Price(60_800 * SCALE))
-
-
-@pytest.mark.parametrize("close_out", CloseOut)
-def test_where_nobody_shows_even_the_co_signed_tick_nothing_moves_and_nothing_stays_locked(
-    scene: Scene, close_out: CloseOut
-) -> None:
-    expiry = scene.evm.now() + (60 if close_out == CloseOut.MARK else 0) * 86_400
-    channel = scene.opened(close_out=close_out)
-    call = option(Address(b"\x77" * 20), 60_000, expiry)
-    state = channel.state(5, _held(100 * USD, 100 * USD), [position(1, call, 0.01)], mark_time=scene.tick())
-    channel.do(channel.challenge(state))
-    since = -(-channel.deadline // GRID_S) * GRID_S if close_out == CloseOut.MARK else channel.deadline
-    scene.evm.travel(since + 2 * WEEK_S)
-    assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
-    scene.evm.travel(since + 2 * WEEK_S + 1)
-
-    channel.do(channel.settlement(state))
-
-    assert channel.wallets() == (100 * USD, 100 * USD)
-
-
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data(), wild=st.integers(0, 2**256 - 1))
-def test_an_oracle_that_answers_nonsense_never_locks_a_channel(scene: Scene, data: st.DataObject, wild: int) -> None:
-    """Whatever a bad oracle calls a smile: it is priced, or it is no answer."""
-    snapshot = scene.evm.snapshot()
-    oracle = scene.evm.create(creation_code("WildOracle"))
-    words = [data.draw(st.sampled_from((wild, 1, 2**255, 2**64, SCALE, 0, 2**256 - 1))) for _ in range(13)]
-    scene.evm.send(_wild(oracle, words))
-    expiry = scene.evm.now() + 20 * 86_400
-    channel, state, _ = _marked(scene, [position(1, option(oracle, 60_000, expiry), 0.01)])
-    if channel.refusal(channel.settlement(state)):
-        scene.evm.travel(channel.deadline + 2 * WEEK_S + 100)
-
-    channel.do(channel.settlement(state))
-
-    assert channel.view.closed
-    assert sum(channel.wallets()) == 200 * USD
-    scene.evm.revert(snapshot)
-
-
-def _wild(oracle: Address, words: Sequence[int]) -> Invocation:
-    return Invocation(oracle, keccak(b"say(uint256[13])")[:4] + b"".join(one.to_bytes(32) for one in words))
 
 
 # --- delivery -------------------------------------------------------------------------------------------------------
@@ -279,7 +133,7 @@ def _assets(channel: Channel, gold: Address) -> tuple[int, ...]:
 def test_both_sides_of_a_delivery_exchange_or_take_back(
     scene: Scene, payoff: Payoff, price: int, expected: tuple[int, ...]
 ) -> None:
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     channel, state, _, gold = _physical(scene, payoff, expiry)
     assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
     scene.speak(expiry, price * SCALE)
@@ -302,7 +156,7 @@ def test_a_conditional_delivery_that_never_stood_gives_both_sides_their_own_back
 @pytest.mark.parametrize("payoff", [Payoff.CALL, Payoff.PUT, Payoff.FORWARD])
 @pytest.mark.parametrize("forward", [27, 30, 45])
 def test_a_live_delivery_is_paid_for_out_of_its_own_escrow(scene: Scene, payoff: Payoff, forward: int) -> None:
-    expiry = scene.evm.now() + 20 * 86_400
+    expiry = scene.expiry(20 * 86_400)
     channel, state, instrument, gold = _physical(scene, payoff, expiry, close_out=CloseOut.MARK)
     tick = -(-channel.deadline // GRID_S) * GRID_S
     scene.evm.travel(max(tick, scene.evm.now() + 1))
@@ -326,9 +180,9 @@ def test_a_live_delivery_is_paid_for_out_of_its_own_escrow(scene: Scene, payoff:
 )
 def test_a_delivery_of_nonsense_locks_nothing(scene: Scene, knots: tuple[int, ...], deliver: int) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now()
+    expiry = scene.tick()
     terms = Instrument(Payoff.CALL, scene.oracle, FEED, UnixSeconds(expiry), 10**6, knots, Style.PHYSICAL, deliver)
-    state = channel.state(5, _held(100 * USD, 100 * USD), [position(1, terms, 2)])
+    state = channel.state(5, held(100 * USD, 100 * USD), [position(1, terms, 2)])
     channel.do(channel.challenge(state))
     channel.wait()
     scene.speak(expiry, PRICE_MAX)
@@ -344,7 +198,7 @@ def test_a_delivery_of_nonsense_locks_nothing(scene: Scene, knots: tuple[int, ..
 
 def test_an_inverse_option_settles_in_the_coin(scene: Scene) -> None:
     channel = scene.opened(amounts=(2 * 10**8, 2 * 10**8))
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     terms = Instrument(Payoff.CALL, scene.oracle, FEED, UnixSeconds(expiry), 10**8, (50_000 * SCALE,), Style.INVERSE)
     held = (Holding(Amount(2 * 10**8), Amount(0), Amount(2 * 10**8)),) * 2
     state = channel.state(5, held, [position(1, terms, 3)])

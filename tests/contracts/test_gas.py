@@ -88,12 +88,12 @@ def _batch_close(scene: Scene, count: int) -> int:
 
 def _virtual_exit(scene: Scene) -> int:
     """Everything one side of a virtual channel does to be paid: parent and child disputed, then settled."""
-    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 86_400)
     parent = scene.opened("alice", "hal")
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 86_400, [parent])
     scene.give(account("hal"), USD)
     state = lending(parent, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
     newest = kid.state(9, (45 * USD, 5 * USD))
-    gas = parent.do(parent.challenge(state)).gas_used + kid.do(kid.challenge(newest, parent, state)).gas_used
+    gas = parent.do(parent.challenge(state)).gas_used + kid.do(kid.challenge(newest, parent)).gas_used
     kid.wait()
     return gas + kid.do(kid.settlement(newest)).gas_used + parent.do(parent.settlement(state)).gas_used
 
@@ -158,7 +158,7 @@ def _dispute(scene: Scene) -> dict[str, int]:
 
 def _positions(scene: Scene, count: int) -> int:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(
         position(number, option(scene.oracle, 60_000 + 100 * number, expiry), 0.01, number % 2, 1 - number % 2)
         for number in range(1, count + 1)

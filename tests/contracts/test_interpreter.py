@@ -28,7 +28,7 @@ def _story(machine: Evm) -> list[Any]:
     scene = Scene(machine)
     channel = scene.channel()
     channel.prepare()
-    expiry = machine.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(position(number, option(scene.oracle, 60_000 + number, expiry), 0.01) for number in range(1, 4))
     receipts: list[Any] = [channel.do(channel.opening())]
     state = channel.state(5, (90 * USD, 110 * USD), claims)

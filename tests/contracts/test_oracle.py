@@ -23,7 +23,7 @@ def _settlement(scene: Scene, time: int) -> tuple[bool, bool, int]:
 
 
 def test_a_quorums_report_is_known_for_ever(scene: Scene) -> None:
-    time = scene.evm.now()
+    time = scene.tick()
     assert _settlement(scene, time) == (False, False, 0)
 
     scene.speak(time, PRICE)
@@ -34,7 +34,7 @@ def test_a_quorums_report_is_known_for_ever(scene: Scene) -> None:
 
 
 def test_the_same_report_again_changes_nothing_and_trips_nobody(scene: Scene) -> None:
-    time = scene.evm.now()
+    time = scene.tick()
     scene.speak(time, PRICE)
 
     receipt = scene.evm.send(encode(scene.register(time, PRICE, signers=(1, 2, 3)), scene.adjudicator))
@@ -43,7 +43,7 @@ def test_the_same_report_again_changes_nothing_and_trips_nobody(scene: Scene) ->
 
 
 def test_a_void_is_known_and_has_no_price(scene: Scene) -> None:
-    time = scene.evm.now()
+    time = scene.tick()
     assert _refusal(scene, scene.register(time, 1, is_void=True)) == "oracle: bad oracle report"
 
     scene.speak(time, 0, is_void=True)
@@ -52,7 +52,7 @@ def test_a_void_is_known_and_has_no_price(scene: Scene) -> None:
 
 
 def test_a_price_of_zero_is_a_price(scene: Scene) -> None:
-    time = scene.evm.now()
+    time = scene.tick()
 
     scene.speak(time, 0)
 
@@ -70,11 +70,11 @@ def test_a_price_of_zero_is_a_price(scene: Scene) -> None:
     ids=["too few", "duplicate", "unsorted", "none"],
 )
 def test_only_a_quorum_in_order_is_heard(scene: Scene, signers: tuple[int, ...], reason: str) -> None:
-    assert _refusal(scene, scene.register(scene.evm.now(), PRICE, signers=signers)) == f"oracle: {reason}"
+    assert _refusal(scene, scene.register(scene.tick(), PRICE, signers=signers)) == f"oracle: {reason}"
 
 
 def test_signers_who_do_not_exist_or_did_not_sign_are_refused(scene: Scene) -> None:
-    report = scene.register(scene.evm.now(), PRICE)
+    report = scene.register(scene.tick(), PRICE)
     strangers = [account(f"stranger {index}") for index in range(4)]
 
     out_of_range = msgspec.structs.replace(report, signers=(0, 1, 4))
@@ -89,7 +89,7 @@ def test_signers_who_do_not_exist_or_did_not_sign_are_refused(scene: Scene) -> N
 
 
 def test_a_report_is_for_one_feed_time_price_chain_and_contract(scene: Scene) -> None:
-    report = scene.register(scene.evm.now(), PRICE)
+    report = scene.register(scene.tick(), PRICE)
     for change in ({"feed": bytes(32)}, {"time": report.time - 1}, {"price": 1}, {"price": 0, "is_void": True}):
         assert _refusal(scene, msgspec.structs.replace(report, **change)) == "oracle: wrong signer"
     for domain in (
@@ -102,7 +102,7 @@ def test_a_report_is_for_one_feed_time_price_chain_and_contract(scene: Scene) ->
 
 
 def test_no_report_before_its_time(scene: Scene) -> None:
-    soon = UnixSeconds(scene.evm.now() + 100)
+    soon = UnixSeconds(scene.expiry(100))
     report = scene.register(soon, PRICE)
 
     scene.evm.travel(soon - 1)
@@ -111,8 +111,13 @@ def test_no_report_before_its_time(scene: Scene) -> None:
     assert _refusal(scene, report) == ""
 
 
+@pytest.mark.parametrize("off_s", [1, 17, 59])
+def test_a_report_off_the_grid_is_refused(scene: Scene, off_s: int) -> None:
+    assert _refusal(scene, scene.register(scene.tick() - 60 + off_s, PRICE)) == "oracle: bad oracle report"
+
+
 def test_a_price_beyond_the_scale_is_refused(scene: Scene) -> None:
-    time = scene.evm.now()
+    time = scene.tick()
 
     assert _refusal(scene, scene.register(time, 2**63)) == "oracle: bad oracle report"
     scene.speak(time, 2**63 - 1)

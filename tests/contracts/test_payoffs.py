@@ -88,7 +88,7 @@ def test_contract_and_twin_agree_at_and_beside_every_knot(
 @pytest.mark.parametrize("extreme", [2**63 - 1, -(2**63)])
 def test_the_greatest_terms_do_not_overflow(payoffs: Payoffs, extreme: int) -> None:
     knots = (knot(Price(0), -extreme - 1), knot(Price(1), extreme))
-    curve = Instrument(Payoff.CURVE, _NOBODY, FEED, UnixSeconds(1), UNIT_MAX, knots)
+    curve = Instrument(Payoff.CURVE, _NOBODY, FEED, UnixSeconds(60), UNIT_MAX, knots)
 
     for price in (Price(0), PRICE_MAX):
         expected = payoff_amount(curve, QUANTITY_MAX, price)
@@ -136,7 +136,7 @@ def test_what_does_not_exist_pays_nothing(payoffs: Payoffs, payoff: int, style: 
 
 
 def _instrument(payoff: Payoff, style: Style, *knots: int, unit: int = 10**8) -> Instrument:
-    return Instrument(payoff, _NOBODY, FEED, UnixSeconds(1), unit, knots, style)
+    return Instrument(payoff, _NOBODY, FEED, UnixSeconds(60), unit, knots, style)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_an_inverse_payoff_at_price_zero_is_divided_by_the_least_price(payoffs: 
 
 def test_a_capped_call_is_a_curve_of_sixteen_knots_or_less(payoffs: Payoffs) -> None:
     knots = tuple(knot(Price(x * SCALE), min(x, 14) * SCALE) for x in range(16))
-    stairs = Instrument(Payoff.CURVE, _NOBODY, FEED, UnixSeconds(1), 10**6, knots)
+    stairs = Instrument(Payoff.CURVE, _NOBODY, FEED, UnixSeconds(60), 10**6, knots)
 
     assert payoffs.of(stairs, SCALE, 3 * SCALE + SCALE // 2) == 3_500_000
     assert payoffs.of(stairs, SCALE, 99 * SCALE) == 14_000_000

@@ -39,7 +39,7 @@ def _disputed(channel: Channel, claims: tuple[Claim, ...], *holdings: Holding, m
 
 def test_live_positions_settle_at_the_oracles_price(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     spread = (
         position(1, option(scene.oracle, 60_000, expiry), 0.1),
         position(2, option(scene.oracle, 61_000, expiry), 0.1, long=1, short=0),
@@ -57,7 +57,7 @@ def test_live_positions_settle_at_the_oracles_price(scene: Scene) -> None:
 
 def test_a_curve_settles_too(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     knots = tuple(knot(Price(x * SCALE), y * SCALE) for x, y in ((0, 50), (50_000, 50), (60_000, -30), (70_000, -30)))
     instrument = Instrument(Payoff.CURVE, scene.oracle, FEED, UnixSeconds(expiry), 10**6, knots)
     state = _disputed(channel, (position(1, instrument),))
@@ -70,7 +70,7 @@ def test_a_curve_settles_too(scene: Scene) -> None:
 
 def test_what_the_oracle_has_not_spoken_on_waits_and_what_is_before_it_does_not(scene: Scene) -> None:
     channel = scene.opened()
-    soon, later = scene.evm.now() + 100, scene.evm.now() + 10**6
+    soon, later = scene.expiry(100), scene.expiry(10**6)
     claims = (
         position(1, option(scene.oracle, 60_000, soon), 0.1),
         position(2, option(scene.oracle, 60_000, later), 0.1),
@@ -100,7 +100,7 @@ def test_what_the_oracle_has_not_spoken_on_waits_and_what_is_before_it_does_not(
 @pytest.mark.parametrize("split", [(), (0,), (1,), (2, 5), (0, 0, 1, 2, 3, 4, 5, 6), (3, 6)])
 def test_any_split_of_runs_has_the_same_result(scene: Scene, split: tuple[int, ...]) -> None:
     channel = scene.opened("alice", "bob", "carol", amounts=(100 * USD,) * 3)
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(
         position(
             number, option(scene.oracle, 59_000 + 500 * number, expiry), 0.01 * number,
@@ -124,7 +124,7 @@ def test_any_split_of_runs_has_the_same_result(scene: Scene, split: tuple[int, .
 
 def test_losses_are_capped_by_what_is_not_free_and_winners_cut_pro_rata(scene: Scene) -> None:
     channel = scene.opened("alice", "bob", "carol", amounts=(100 * USD,) * 3)
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     call = option(scene.oracle, 60_000, expiry)
     claims = (position(1, call, 0.2, long=1, short=0), position(2, call, 0.1, long=2, short=0))
     state = _disputed(
@@ -143,7 +143,7 @@ def test_losses_are_capped_by_what_is_not_free_and_winners_cut_pro_rata(scene: S
 
 def test_a_lock_is_never_junior_to_a_losing_position(scene: Scene) -> None:
     channel = scene.opened(amounts=(20 * USD, 5 * USD))
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     condition = Condition((image(b"p" * 32),), UnixSeconds(scene.evm.now() + 50))
     claims = (
         position(1, option(scene.oracle, 60_000, expiry), 1.0, long=1, short=0),
@@ -160,7 +160,7 @@ def test_a_lock_is_never_junior_to_a_losing_position(scene: Scene) -> None:
 
 def test_a_lock_pays_at_once_when_it_is_resolved(scene: Scene) -> None:
     channel = scene.opened(amounts=(20 * USD, 5 * USD))
-    later = scene.evm.now() + 10**6
+    later = scene.expiry(10**6)
     condition = Condition((image(b"p" * 32),), UnixSeconds(scene.evm.now() + 50))
     claims = (lock(1, 7 * USD, condition), position(2, option(scene.oracle, 60_000, later), 0.1))
     scene.evm.tell(scene.resolver, RESOLVER, "reveal", [b"p" * 32, b"p" * 32])
@@ -198,7 +198,7 @@ def test_a_conditional_position_stands_with_its_premium_or_not_at_all(
     scene: Scene, is_met: bool, paid: tuple[int, int], premium: int
 ) -> None:
     channel = scene.opened(amounts=(20 * USD, 20 * USD))
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     condition = Condition((image(b"p" * 32),), UnixSeconds(scene.evm.now() + 50))
     long, short = (0, 1) if premium > 0 else (1, 0)
     payoff = Payoff.CALL if premium > 0 else Payoff.PUT  # alice pays 8, and gets 5 from a call or pays for a put
@@ -226,7 +226,7 @@ def test_uncounted_deposits_and_unpaid_withdrawals_leave_at_the_deadline(scene: 
     channel = scene.opened(amounts=(100, 100))
     scene.give(account("stranger"), 9)
     scene.allow(account("stranger"), 9)
-    later = scene.evm.now() + 10**6
+    later = scene.expiry(10**6)
     claims = (position(1, option(scene.oracle, 60_000, later), 0.1),)
     held = (_locked(100, 100), Holding(Amount(70), Amount(0), Amount(100), Amount(30)))
     channel.do(channel.top_up(0, 9))
@@ -241,7 +241,7 @@ def test_uncounted_deposits_and_unpaid_withdrawals_leave_at_the_deadline(scene: 
 
 def test_a_void_report_moves_on_to_the_next_grid_point(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     state = _disputed(channel, (position(1, option(scene.oracle, 60_000, expiry), 0.1),))
     scene.speak(expiry, 0, is_void=True)
     assert channel.refusal(channel.settlement(state)) == "claim: no oracle report"
@@ -280,7 +280,7 @@ def test_a_tick_nobody_signed_settles_nothing(scene: Scene) -> None:
 
 def test_an_oracle_that_is_called_with_too_little_gas_is_not_silent(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     state = _disputed(channel, (position(1, option(scene.oracle, 60_000, expiry), 0.1),))
     scene.speak(expiry, 60_100 * SCALE)
     invocation = channel.invocation(channel.settlement(state))
@@ -310,7 +310,7 @@ def test_what_does_not_exist_moves_nothing_and_locks_nothing(scene: Scene, payof
 
 def test_seats_that_do_not_exist_move_nothing_and_lock_nothing(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     nowhere = Condition((image(b"p" * 32),), UnixSeconds(1))
     claims = (
         position(1, option(scene.oracle, 60_000, expiry), 0.1, long=0, short=2),
@@ -330,7 +330,7 @@ def test_positions_of_a_second_asset_settle_in_it(scene: Scene) -> None:
     other = scene.evm.create(creation_code("SilentToken"))
     amounts = (100 * USD, 50, 100 * USD, 60)
     channel = scene.opened(assets=(scene.token, other), amounts=amounts)
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     condition = Condition((), UnixSeconds(0))
     claims = (position(1, option(scene.oracle, 60_000, expiry), 0.1), lock(2, 20, condition, asset=1))
     held = (_locked(100 * USD, 100 * USD), _locked(30, 50), _locked(100 * USD, 100 * USD), _locked(60, 60))
@@ -346,7 +346,7 @@ def test_positions_of_a_second_asset_settle_in_it(scene: Scene) -> None:
 
 def test_a_dispute_resumed_in_the_middle_of_its_settlement_forgets_it(scene: Scene) -> None:
     channel = scene.opened()
-    later = scene.evm.now() + 10**6
+    later = scene.expiry(10**6)
     claims = (position(1, option(scene.oracle, 60_000, later), 0.1),)
     state = _disputed(channel, claims, _locked(100 * USD, 100 * USD, free=40 * USD), _locked(100 * USD, 100 * USD))
     channel.do(channel.settlement(state, upto=0))

@@ -40,7 +40,7 @@ class Twins(RuleBasedStateMachine):
         for person in (*self.channel.people, self.stranger):
             scene.give(person, STAKE)
             scene.allow(person, STAKE)
-        self.expiries = tuple(scene.evm.now() + wait for wait in (500, 9_000))
+        self.expiries = tuple(scene.expiry(wait) for wait in (500, 9_000))
         self.states: list[State] = []
         self.version = 0
         self.ledger = Ledger(

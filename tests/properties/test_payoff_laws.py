@@ -18,7 +18,7 @@ POINTS = st.dictionaries(STRIKES, st.integers(VALUE_MIN, VALUE_MAX), min_size=1,
 
 
 def make(payoff: Payoff, knots: tuple[int, ...], unit: int) -> Instrument:
-    terms = Instrument(payoff, Address(bytes(20)), Hash(bytes(32)), UnixSeconds(1), unit, knots)
+    terms = Instrument(payoff, Address(bytes(20)), Hash(bytes(32)), UnixSeconds(60), unit, knots)
     validate(terms)
     return terms
 

@@ -123,11 +123,14 @@ class Funding:
             return Pull()
         try:
             return await self._permit(asset, amount, deadline)
-        except (Refused, Unavailable) as error:
-            if isinstance(error, Unavailable) and error.reason == Reason.UNREACHABLE:
+        except Refused as refusal:
+            if not refusal.reverted:  # that is the RPC's trouble, and says nothing about the token
+                raise Unavailable(Reason.UNREACHABLE, f"the RPC refused: {refusal.message}") from refusal
+        except Unavailable as trouble:
+            if trouble.reason == Reason.UNREACHABLE:
                 raise
-            await self._allow(asset, amount)
-            return Pull()
+        await self._allow(asset, amount)
+        return Pull()
 
     async def _check_balance(self, asset: Address, amount: Amount) -> None:
         owner = self._chain.wallet

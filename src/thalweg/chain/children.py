@@ -10,27 +10,28 @@ import msgspec
 
 from thalweg.chain import abi as codec
 from thalweg.chain.artefacts import RESOLVER, SUBCHANNELS, entries
-from thalweg.chain.calls import NO_SALT, Invocation, claim_words, pack, rules_of, run_of, signatures_of, terms_of
-from thalweg.channel.claims import Claim, Subchannel
-from thalweg.channel.hashes import balances_hash, leaf, leaf_salt, merkle_range, merkle_root
+from thalweg.chain.calls import NO_SALT, Invocation, pack, rules_of, run_of, signatures_of, terms_of
+from thalweg.channel.claims import Claim
+from thalweg.channel.hashes import balances_hash
 from thalweg.channel.onchain import Progress, Shown
 from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import Terms
 from thalweg.codec import words
 from thalweg.crypto import keccak
-from thalweg.units import ZERO_HASH, Address, Amount, ChannelId, Hash, UnixSeconds
+from thalweg.units import ZERO_HASH, Address, Amount, ChannelId, Hash, Signature, UnixSeconds, Version
 
 _UNTIL_SHIFT: Final = 80  # in a settlement's rules
 _NONCE_SHIFT: Final = 192
 
 
 class Child(msgspec.Struct, frozen=True):
-    """A child channel: its terms have no payouts, and their nonce binds `amounts`, `salt` and until when it lasts."""
+    """A child channel: its terms have no payouts, and their nonce binds `amounts`, `parents`, `salt` and `until`."""
 
     id: ChannelId
     judge: Address
     terms: Terms
     amounts: tuple[Amount, ...]
+    parents: tuple[ChannelId, ...]
     salt: Hash
 
     @property
@@ -49,18 +50,8 @@ class Book(msgspec.Struct, frozen=True):
     secret: bytes
 
 
-class Lender(msgspec.Struct, frozen=True):
-    """A parent in dispute: its id and terms, the state that is shown, and how far its settlement has walked."""
-
-    id: ChannelId
-    terms: Terms
-    shown: Shown
-    book: Book
-    progress: Progress = Progress()
-
-
-def challenge_child(child: Child, shown: Shown, lender: Lender | None) -> Invocation:
-    """Return the call that starts a child's dispute; no lender is needed once its `until` has passed.
+def challenge_child(child: Child, shown: Shown, parent: int = 0) -> Invocation:
+    """Return the call that starts a child's dispute, by the index of a parent in dispute or once `until` has passed.
 
     Version 0, what it began with, needs no signatures.
     """
@@ -69,8 +60,8 @@ def challenge_child(child: Child, shown: Shown, lender: Lender | None) -> Invoca
     if not state.version:
         balances, root, signed = balances_hash((Holding(),) * len(child.amounts), NO_SALT), ZERO_HASH, []
     return _call(
-        child, "challenge", terms_of(child.terms), child.amounts, child.salt, state.version, balances, root, signed,
-        _parent(child, lender),
+        child, "challenge", terms_of(child.terms), child.amounts, child.parents, child.salt, state.version, balances,
+        root, signed, parent,
     )  # fmt: skip
 
 
@@ -86,10 +77,22 @@ def respond_child(child: Child, shown: Shown) -> Invocation:
 def resolve_child(child: Child, resolver: Address, book: Book, progress: Progress, upto: int) -> Invocation:
     """Return the call that resolves the next claims of a child; with the last one it is decided."""
     run = run_of(book.claims, book.secret, book.mark_time, progress, upto)
-    holdings = [(pack(one.balance, one.free), pack(one.deposited, one.withdrawn)) for one in book.holdings]
     entry = entries(RESOLVER)["resolve"]
-    arguments = (child.judge, child.id, _payees(child), _totals(child), holdings, book.salt, *run)
+    arguments = (child.judge, child.id, _payees(child), _totals(child), _holdings(book), book.salt, *run)
     return Invocation(resolver, entry.selector + codec.encode(entry.inputs, arguments))
+
+
+def resume_child(child: Child, version: Version, signatures: tuple[Signature, ...]) -> Invocation:
+    """Return the call by which everybody calls a dispute off; `version` is the lowest that may be shown afterwards."""
+    return _call(child, "resume", terms_of(child.terms), version, signatures_of(signatures))
+
+
+def close_child(child: Child, shown: Shown, book: Book) -> Invocation:
+    """Return the call that decides a child in dispute by a final state."""
+    return _call(
+        child, "close", terms_of(child.terms), _totals(child), _holdings(book), book.salt,
+        signatures_of(shown.signatures),
+    )  # fmt: skip
 
 
 def call_off_child(child: Child, shown: Shown, walked: Hash = ZERO_HASH) -> Invocation:
@@ -113,29 +116,8 @@ def _totals(child: Child) -> list[int]:
     return [pack(amount, 0) for amount in child.amounts]
 
 
-def _parent(child: Child, lender: Lender | None) -> tuple[Any, ...]:
-    """Return the parent's claim on the child, and the parts of its dispute's fingerprint."""
-    if lender is None:
-        return ZERO_HASH, ZERO_HASH, ZERO_HASH, ZERO_HASH, (0, 0, ZERO_HASH), 0, (), b""
-    book, progress = lender.book, lender.progress
-    index, claim = next(
-        (index, claim)
-        for index, claim in enumerate(book.claims)
-        if isinstance(claim, Subchannel) and claim.child == child.id
-    )
-    leaves = tuple(leaf(one, book.secret) for one in book.claims)
-    payees = (lender.terms.payouts, lender.terms.assets, rules_of(lender.terms))
-    (kind,) = [kind for kind in entries(SUBCHANNELS)["call_off"].inputs if kind.startswith("(")]
-    return (
-        lender.id,
-        keccak(codec.encode((kind,), (payees,))),
-        lender.shown.state.balances_hash,
-        walked_hash(progress),
-        (len(leaves), book.mark_time, merkle_root(leaves)),
-        index,
-        merkle_range(leaves, index, index + 1),
-        claim_words(claim, leaf_salt(book.secret, claim.id)),
-    )
+def _holdings(book: Book) -> list[tuple[int, int]]:
+    return [(pack(one.balance, one.free), pack(one.deposited, one.withdrawn)) for one in book.holdings]
 
 
 def walked_hash(progress: Progress) -> Hash:

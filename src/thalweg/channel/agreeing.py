@@ -33,18 +33,25 @@ from thalweg.units import VERSION_FINAL, Seat, Signature, Version
 REFUSALS_MAX: Final = 8  # of states in a row; then the operations are refused to their authors
 
 
-def on_state_signed(channel: Channel, version: Version, signature: Signature) -> Step:
-    """My own signature is there: send it, with the proposal if I am the sequencer."""
+def announce(channel: Channel, version: Version, signature: Signature) -> tuple[SendMessage, ...]:
+    """Return what tells the others of my signature, with the proposal if I am the sequencer; nothing if it was refused.
+
+    Apart from `on_state_signed`, so that it can be on its way before anything else is worked out.
+    """
     entry = find_live(channel, version)
     if entry is None:
-        return Step(channel)
+        return ()
     if channel.seat == SEQUENCER:
         message: StateProposed | StateCountersigned = proposal(channel.id, entry, signature)
     else:
         message = StateCountersigned(channel.id, version, signature)
-    sends = tuple(SendMessage(peer, message) for peer in others(channel))
-    channel, effects = _signature_added(channel, entry, channel.seat, signature)
-    return Step(channel, sends + effects)
+    return tuple(SendMessage(peer, message) for peer in others(channel))
+
+
+def on_state_signed(channel: Channel, version: Version, signature: Signature) -> Step:
+    """My own signature is there, and the others are told."""
+    entry = find_live(channel, version)
+    return Step(channel) if entry is None else _signature_added(channel, entry, channel.seat, signature)
 
 
 def on_countersigned(channel: Channel, seat: Seat, message: StateCountersigned) -> Step:

@@ -96,9 +96,13 @@ def opening_nonce(number: int, payers: tuple[Address, ...]) -> int:
     return number << 128 | int.from_bytes(array_hash(payers)) & _LOW_HALF
 
 
-def child_opening(amounts: tuple[Amount, ...], salt: Hash) -> Hash:
-    """Return the hash of what a child channel begins with; the salt keeps it from everybody but its parties."""
-    return keccak(words((64, salt, len(amounts), *amounts)))
+def child_opening(amounts: tuple[Amount, ...], parents: tuple[ChannelId, ...], salt: Hash) -> Hash:
+    """Return the hash of what a child channel begins with, and in which channels others lend it money.
+
+    Only a dispute of one of these starts the child's. The salt keeps it from everybody but its parties and lenders.
+    """
+    amounts_at, parents_at = 96, 96 + 32 * (1 + len(amounts))
+    return keccak(words((amounts_at, parents_at, salt, len(amounts), *amounts, len(parents), *parents)))
 
 
 def child_nonce(opening: Hash, until: UnixSeconds) -> int:
@@ -146,10 +150,10 @@ def balances_hash(holdings: tuple[Holding, ...], salt: bytes) -> Hash:
         words(
             (
                 BALANCES_TYPE,
-                array_hash(holding.balance for holding in holdings),
-                array_hash(holding.free for holding in holdings),
-                array_hash(holding.deposited for holding in holdings),
-                array_hash(holding.withdrawn for holding in holdings),
+                array_hash([holding.balance for holding in holdings]),
+                array_hash([holding.free for holding in holdings]),
+                array_hash([holding.deposited for holding in holdings]),
+                array_hash([holding.withdrawn for holding in holdings]),
                 salt,
             )
         )

@@ -53,6 +53,8 @@ def step(channel: Channel, event: AnyEvent) -> Step:
         after, effects = _dispatch(channel, event)
     except RuleBroken as broken:
         raise blame(broken, peer=isinstance(event, MessageReceived)) from broken
+    if isinstance(event, StateSigned) and after.agreed is channel.agreed:
+        return Step(after, effects)  # one of several signatures, about which none of the questions asks
     after, more = _settle_down(after, event.now)
     after = queueing.count_refusals(after, (*effects, *more), event.now)
     check_channel(channel, after)

@@ -33,7 +33,7 @@ exports: eip712.eip712Domain
 
 SIGNERS_MAX: constant(uint256) = 16
 
-_GRID_S: constant(uint64) = 60  # of marks
+_GRID_S: constant(uint64) = 60
 _KNOWN: constant(uint256) = 1 << 255
 _VOID: constant(uint256) = 1 << 254
 _PRICE_MAX: constant(uint256) = (1 << 63) - 1
@@ -126,7 +126,7 @@ def register(
     """
     @notice Register a settlement report.
     @param feed The underlying.
-    @param time The expiry.
+    @param time The expiry, on the one-minute grid.
     @param price Scaled by 1e8; zero in a void.
     @param is_void Whether the signers say that there is no price.
     @param signers Indices of those who signed, strictly increasing.
@@ -164,7 +164,7 @@ def register_mark(
     surface_hash: bytes32 = keccak256(slice(abi_encode(hashes, ensure_tuple=False), 32, 32 * len(hashes)))
     self._check_quorum(self._mark_digest(feed, time, price, is_void, surface_hash), signers, signed)
     self._check_value(time, price, is_void)
-    assert time % _GRID_S == 0 and (len(slices) == 0 or not is_void), "oracle: bad oracle report"
+    assert len(slices) == 0 or not is_void, "oracle: bad oracle report"
     if is_void or not surface._is_valid(slices, time):
         self._register(_MARK_TYPE, feed, time, 0, True, b"")
     elif len(slices) == 0:
@@ -277,7 +277,7 @@ def _check_quorum(
 @view
 def _check_value(time: uint64, price: uint256, is_void: bool):
     assert block.timestamp >= convert(time, uint256), "oracle: not yet"
-    assert price <= _PRICE_MAX and (price == 0 or not is_void), "oracle: bad oracle report"
+    assert time % _GRID_S == 0 and price <= _PRICE_MAX and (price == 0 or not is_void), "oracle: bad oracle report"
 
 
 @internal

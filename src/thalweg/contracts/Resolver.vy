@@ -143,14 +143,17 @@ def _court(
 ) -> resolution.Court:
     """
     @notice Return how positions are priced: where the terms say so at the mark of the first grid point at or after the
-            dispute's deadline, else each at its own expiry; but what a child has open at its `until` at the mark then.
+            dispute's deadline, else each at its own expiry; but what a child has open at its `until` at the mark then,
+            whenever its dispute began.
     """
     deadline: uint256 = dispute >> 224
     until: uint256 = messages._until(rules)
     is_mark: bool = messages._close_out(rules) == messages.MARK
     mark_from: uint256 = max_value(uint256)
     if is_mark or until != 0:
-        mark_from = deadline if is_mark else max(deadline, until)
+        mark_from = deadline if is_mark else until
+        if until != 0:
+            mark_from = min(mark_from, until)
         mark_from = (mark_from + quotes.GRID_S - 1) // quotes.GRID_S * quotes.GRID_S
     return resolution.Court(
         pricer=PRICER,

@@ -7,15 +7,17 @@
 @notice Judges child channels: channels without deposits, backed by claims in parent channels that lend them money. A
         child's outcome is fixed here once, and every parent mirrors it. This contract holds no money.
 
-        A child's terms have no payouts, and their nonce binds how it begins and how long it lasts:
+        A child's terms have no payouts, and their nonce binds how it begins, who lends to it and how long it lasts:
 
-            until (64 bits) | hash of the opening amounts and a salt (192)
+            until (64 bits) | hash of the opening: amounts, the parents' ids and a salt (192)
 
         Its totals are the opening amounts, and version 0 is implicit: everybody has what he began with. Its words are
         those of ledger.vy; a child that was never disputed is nowhere on the chain.
-@dev Who may start a child's dispute: whoever knows its opening, whose salt only its parties do, once a parent with
-     the claim is in dispute or `until` has passed. Nothing here locks a parent for ever: a child whose claims nobody can
-     resolve is called off after three months, and then everybody has what he began with.
+@dev Who may start a child's dispute: whoever knows its opening, whose salt only its parties and lenders do, once one
+     of the parents it names is in dispute or `until` has passed, and no later than a month after `until`: from then
+     on every parent counts a child that is not in dispute as repaid, so no two parents ever see different outcomes.
+     Nothing here locks a parent for ever: a child whose claims nobody can resolve is called off after three months, and
+     then everybody has what he began with.
 """
 
 
@@ -46,12 +48,13 @@ exports: eip712.eip712Domain
 
 # -- constants ---------------------------------------------------------------------------------------------------------
 
+PARENTS_MAX: constant(uint256) = 16
+
 _NOBODY: constant(uint256) = 255  # challenges a child: there is no exit spread
 _OPENING_MASK: constant(uint256) = (1 << 192) - 1
 _TIME_MAX: constant(uint256) = (1 << 32) - 1
 _STUCK_S: constant(uint256) = 90 * 86400
 _PERIOD_MAX_S: constant(uint32) = 30 * 86400  # of a challenge: parents wait that long
-_LIFE_MAX_S: constant(uint256) = 2 * 365 * 86400  # from the challenge to `until`: parents wait that long
 
 _DISPUTED: constant(uint256) = 1
 _DECIDED: constant(uint256) = 2
@@ -72,20 +75,6 @@ RESOLVER: public(immutable(address))
 _shares: HashMap[bytes32, HashMap[address, HashMap[uint256, uint256]]]
 
 
-# -- structs -----------------------------------------------------------------------------------------------------------
-
-# A claim of a parent in dispute: its dispute's fingerprint in parts, and the claim's place among its leaves.
-struct Parent:
-    channel: bytes32
-    payees_hash: bytes32
-    balances_hash: bytes32
-    walked: bytes32
-    tree: claims.Tree
-    index: uint256
-    proof: DynArray[bytes32, claims.PROOF_MAX]
-    claim: Bytes[claims.CLAIM_BYTES]
-
-
 # -- events ------------------------------------------------------------------------------------------------------------
 
 event Challenged:
@@ -101,6 +90,10 @@ event Responded:
     version: uint40
     balances_hash: bytes32
     claims_root: bytes32
+
+event Resumed:
+    channel: indexed(bytes32)
+    version: uint40
 
 event Progressed:
     channel: indexed(bytes32)
@@ -130,29 +123,36 @@ def __init__(adjudicator: address, resolver: address):
 def challenge(
     terms: messages.Terms,
     amounts: DynArray[uint256, messages.CELLS_MAX],
+    parents: DynArray[bytes32, PARENTS_MAX],
     salt: bytes32,
     version: uint40,
     balances_hash: bytes32,
     claims_root: bytes32,
     signed: DynArray[signatures.Signature, messages.PARTICIPANTS_MAX],
-    parent: Parent,
+    parent: uint256,
 ):
     """
     @notice Start a child's dispute with a state. Version 0, its opening, needs no signatures.
     @param terms The child's terms.
     @param amounts What each cell begins with.
+    @param parents The channels that lend to it, as the opening names them.
     @param salt The opening's salt.
     @param version The state's version.
     @param balances_hash Its balances; for version 0 those of empty holdings and no salt.
     @param claims_root Its claims.
     @param signed Every participant's signature over it; none for version 0.
-    @param parent A parent in dispute; not looked at once `until` has passed.
+    @param parent Index of a parent in dispute; not looked at once `until` has passed.
     """
-    self._check_terms(terms, amounts, salt)
+    self._check_terms(terms, amounts, parents, salt)
     child: bytes32 = eip712._digest(messages._terms(terms))
-    refusals._unless_phase(ledger.funding[child] == 0)
-    if block.timestamp <= terms.nonce >> 192:
-        self._check_parent(child, parent)
+    word: uint256 = ledger.funding[child]
+    refusals._unless_phase(word < ledger.DISPUTED)
+    refusals._unless_newer(convert(version, uint256) >= ledger._floor(word))
+    until: uint256 = terms.nonce >> 192
+    refusals._after(until + claims.CHILD_GRACE_S)
+    if block.timestamp <= until:
+        refusals._unless_well_formed(parent < len(parents))
+        refusals._unless_phase(staticcall IJudge(ADJUDICATOR).dispute(parents[parent]) != 0)
     if version == 0:
         refusals._unless_hash(
             balances_hash == messages._no_balances(len(amounts)) and claims_root == empty(bytes32)
@@ -164,7 +164,7 @@ def challenge(
         refusals._unless_in_range(amount)
         totals.append(amount << 128)
     deadline: uint256 = min(block.timestamp + convert(terms.challenge_period, uint256), _TIME_MAX)
-    ledger.funding[child] = ledger.DISPUTED | ledger._totals_hash(totals)
+    ledger.funding[child] = ledger.DISPUTED | (word & ~(ledger.STATUS_MASK | ledger.TOTALS_MASK)) | ledger._totals_hash(totals)
     ledger.dispute[child] = (
         (deadline << 224)
         | (convert(version, uint256) << 184)
@@ -212,6 +212,28 @@ def respond(
     log Responded(channel=child, version=version, balances_hash=balances_hash, claims_root=claims_root)
 
 
+@external
+def resume(
+    terms: messages.Terms, version: uint40, signed: DynArray[signatures.Signature, messages.PARTICIPANTS_MAX]
+):
+    """
+    @notice Call off a child's dispute together: it goes on as if it had never been disputed, but for the floor.
+    @dev Lenders then wait for another dispute, or until every parent counts the child as repaid.
+    @param terms The child's terms.
+    @param version The lowest version that may be shown from now on, above the one shown.
+    @param signed Every participant's signature over Resume, which names the dispute by its deadline.
+    """
+    child: bytes32 = eip712._digest(messages._terms(terms))
+    word: uint256 = ledger.dispute[child]
+    refusals._unless_phase(word != 0)
+    refusals._unless_newer(convert(version, uint256) > ledger._version(word))
+    digest: bytes32 = eip712._digest(messages._resume(child, version, convert(word >> 224, uint64)))
+    self._check_signed(digest, terms.participants, signed)
+    ledger.funding[child] = ledger._open_word(version, ledger.funding[child] & ledger.TOTALS_MASK)
+    ledger.dispute[child] = 0
+    log Resumed(channel=child, version=version)
+
+
 # -- external: outcomes ------------------------------------------------------------------------------------------------
 
 @external
@@ -243,6 +265,29 @@ def apply(
     else:
         ledger.dispute[channel] = (dispute & ~ledger.FINGERPRINT_MASK) | next
         log Progressed(channel=channel, progress=progress)
+
+
+@external
+def close(
+    terms: messages.Terms,
+    totals: DynArray[uint256, messages.CELLS_MAX],
+    holdings: DynArray[messages.Holding, messages.CELLS_MAX],
+    salt: bytes32,
+    signed: DynArray[signatures.Signature, messages.PARTICIPANTS_MAX],
+):
+    """
+    @notice Decide a child in dispute at once, by a final state (the greatest version, no claims).
+    @param terms The child's terms.
+    @param totals Its totals.
+    @param holdings The final state's holdings.
+    @param salt The salt of its balances.
+    @param signed Every participant's signature over it.
+    """
+    child: bytes32 = eip712._digest(messages._terms(terms))
+    ledger._funded(child, totals, ledger.DISPUTED)
+    balances_hash: bytes32 = messages._balances(holdings, salt)
+    self._check_state(child, ledger.VERSION_FINAL, balances_hash, empty(bytes32), terms.participants, signed)
+    self._decide(child, terms.assets, shares._due(len(terms.assets), totals, holdings, [], True))
 
 
 @external
@@ -279,13 +324,13 @@ def call_off(
 @view
 def share(child: bytes32, asset: address, seat: uint256) -> (uint256, uint256):
     """
-    @notice Return where a child is (0 never disputed, 1 in dispute, 2 decided), and what a seat has of an asset.
+    @notice Return where a child is (0 not disputed, 1 in dispute, 2 decided), and what a seat has of an asset.
     @param child The child.
     @param asset The asset.
     @param seat The seat in the child.
     """
     word: uint256 = ledger.funding[child]
-    if word == 0:
+    if word < ledger.DISPUTED:
         return (0, 0)
     if word & ledger.STATUS_MASK != ledger.CLOSED:
         return (_DISPUTED, 0)
@@ -297,7 +342,12 @@ def share(child: bytes32, asset: address, seat: uint256) -> (uint256, uint256):
 
 @internal
 @view
-def _check_terms(terms: messages.Terms, amounts: DynArray[uint256, messages.CELLS_MAX], salt: bytes32):
+def _check_terms(
+    terms: messages.Terms,
+    amounts: DynArray[uint256, messages.CELLS_MAX],
+    parents: DynArray[bytes32, PARENTS_MAX],
+    salt: bytes32,
+):
     """
     @notice Refuse terms that no child can have, or that make parents wait for years, and an opening that is not theirs.
     """
@@ -313,32 +363,26 @@ def _check_terms(terms: messages.Terms, amounts: DynArray[uint256, messages.CELL
     close_out: uint256 = convert(terms.close_out, uint256)
     is_sound = is_sound and (close_out == 0 or (close_out == messages.MARK and seats == 2))
     is_sound = is_sound and terms.challenge_period <= _PERIOD_MAX_S
-    is_sound = is_sound and terms.nonce >> 192 <= block.timestamp + _LIFE_MAX_S
+    is_sound = is_sound and terms.nonce >> 192 <= block.timestamp + claims.CHILD_LIFE_MAX_S
     refusals._unless_well_formed(is_sound and len(amounts) == seats * assets and terms.nonce >> 192 != 0)
-    opening: bytes32 = keccak256(abi_encode(amounts, salt))
+    opening: bytes32 = keccak256(abi_encode(amounts, parents, salt))
     refusals._unless_hash(terms.nonce & _OPENING_MASK == convert(opening, uint256) & _OPENING_MASK)
 
 
 @internal
 @view
-def _check_parent(child: bytes32, parent: Parent):
+def _check_signed(
+    digest: bytes32,
+    signers: DynArray[address, messages.PARTICIPANTS_MAX],
+    signed: DynArray[signatures.Signature, messages.PARTICIPANTS_MAX],
+):
     """
-    @notice Refuse unless the parent is in dispute over a state with a claim on this child.
+    @notice Every signer, in order.
     """
-    fingerprint: uint256 = ledger._fingerprint(
-        parent.payees_hash, parent.balances_hash, claims._claims_root(parent.tree), parent.walked
-    )
-    word: uint256 = staticcall IJudge(ADJUDICATOR).dispute(parent.channel)
-    refusals._unless_phase(word != 0)
-    refusals._unless_hash(word & ledger.FINGERPRINT_MASK == fingerprint)
-    refusals._unless_well_formed(
-        extract32(parent.claim, 0, output_type=uint256) == claims.SUBCHANNEL
-        and extract32(parent.claim, 32 * 2, output_type=address) == self
-        and extract32(parent.claim, 32 * 3) == child
-        and parent.index < parent.tree.count
-    )
-    root: bytes32 = claims._proven_root([claims._leaf(parent.claim)], parent.index, parent.tree.count, parent.proof)
-    refusals._unless_hash(root == parent.tree.root)
+    is_signed: bool = len(signed) == len(signers)
+    for i: uint256 in range(len(signers), bound=messages.PARTICIPANTS_MAX):
+        is_signed = is_signed and signatures._signed_by(digest, signed[i], signers[i])
+    refusals._unless_signed(is_signed)
 
 
 @internal
@@ -352,10 +396,7 @@ def _check_state(
     signed: DynArray[signatures.Signature, messages.PARTICIPANTS_MAX],
 ):
     digest: bytes32 = eip712._digest(messages._state(child, version, balances_hash, claims_root))
-    is_signed: bool = len(signed) == len(participants)
-    for i: uint256 in range(len(participants), bound=messages.PARTICIPANTS_MAX):
-        is_signed = is_signed and signatures._signed_by(digest, signed[i], participants[i])
-    refusals._unless_signed(is_signed)
+    self._check_signed(digest, participants, signed)
 
 
 @internal

@@ -23,6 +23,8 @@ HASHES_MAX: constant(uint256) = 8  # of one condition
 KNOTS_MAX: constant(uint256) = 16
 WORDS_MAX: constant(uint256) = 40  # a position with every knot and hash
 CLAIM_BYTES: constant(uint256) = 32 * WORDS_MAX
+CHILD_GRACE_S: constant(uint256) = 30 * 86400  # after its `until` a child may still be disputed
+CHILD_LIFE_MAX_S: constant(uint256) = 2 * 365 * 86400  # from a dispute to `until`: parents wait that long
 
 _POSITION_TYPE: constant(bytes32) = keccak256(
     "Position(uint64 id,uint8 long,uint8 short,uint64 quantity,Instrument instrument,int256 premium,Condition condition)Condition(bytes32[] hashes,uint64 deadline)Instrument(uint8 payoff,uint8 style,uint8 deliver,address oracle,bytes32 feed,uint64 expiry,uint64 unit,uint256[] knots)"
@@ -60,7 +62,7 @@ def _knots(claim: Bytes[CLAIM_BYTES]) -> DynArray[uint256, KNOTS_MAX]:
     @notice Return the knots of a position's instrument.
     """
     knots: DynArray[uint256, KNOTS_MAX] = []
-    for i: uint256 in range(extract32(claim, 32 * 15, output_type=uint256), bound=KNOTS_MAX):
+    for i: uint256 in range(min(extract32(claim, 32 * 15, output_type=uint256), KNOTS_MAX), bound=KNOTS_MAX):
         knots.append(extract32(claim, 32 * (16 + i), output_type=uint256))
     return knots
 
@@ -69,10 +71,10 @@ def _knots(claim: Bytes[CLAIM_BYTES]) -> DynArray[uint256, KNOTS_MAX]:
 @pure
 def _hashes(claim: Bytes[CLAIM_BYTES], start: uint256) -> DynArray[bytes32, HASHES_MAX]:
     """
-    @notice Return the hashes of a claim's condition: its words from `start` on.
+    @notice Return the hashes of a claim's condition: its words from `start` on, at most HASHES_MAX.
     """
     hashes: DynArray[bytes32, HASHES_MAX] = []
-    for word: uint256 in range(start, len(claim) // 32, bound=HASHES_MAX):
+    for word: uint256 in range(start, min(len(claim) // 32, start + HASHES_MAX), bound=HASHES_MAX):
         hashes.append(extract32(claim, 32 * word))
     return hashes
 

@@ -5,9 +5,9 @@
 @title What oracles say of a position's price
 @license Apache-2.0
 @notice An expiry settles at its report; a position that is still alive when its channel is closed out is valued by the
-        mark at a grid point. A void report moves on to the next grid point. Where the oracle stays silent for a week,
-        the tick that the state's collateral was computed on speaks instead, and where nobody shows that one within
-        another week, nothing moves: money is never locked for ever.
+        mark at a grid point. A void report moves on to the next grid point. Where the oracle stays silent for a week, the
+        report of an expiry that has come since speaks, else the tick that the state's collateral was computed on, and
+        where nobody shows that one within another week, nothing moves: money is never locked for ever.
 @dev Oracles are asked with bounded gas and bounded returned data. One that fails says nothing.
 """
 
@@ -63,21 +63,19 @@ def _quote(oracle: address, feed: bytes32, expiry: uint256, occasion: Occasion) 
     quote.oracle = oracle
     quote.feed = feed
     quote.expiry = expiry
-    is_known: bool = False
-    is_void: bool = True
-    time: uint256 = min(occasion.mark_from, expiry)
-    for _: uint256 in range(_VOIDS_MAX):
-        if time < expiry:
-            quote.kind = MARK
+    is_known: bool = True
+    is_void: bool = True  # of all that was said so far
+    time: uint256 = occasion.mark_from
+    if time < expiry:
+        quote.kind = MARK
+        for _: uint256 in range(_VOIDS_MAX):
             is_known, is_void, quote.smile = self._smile(oracle, feed, time, expiry)
-        else:
-            quote.kind = PRICE
-            is_known, is_void, quote.price = self._price(
-                oracle, abi_encode(feed, time, method_id=method_id("settlement(bytes32,uint64)"))
-            )
-        if not (is_known and is_void):
-            break
-        time = unsafe_add(time, GRID_S)
+            time = unsafe_add(time, GRID_S)
+            if not (is_known and is_void) or time >= expiry:
+                break
+    if is_known and is_void and time >= expiry:
+        quote.kind = PRICE
+        is_known, is_void, quote.price = self._settled(oracle, feed, expiry)
     if is_known and not is_void:
         return quote
     return self._last_word(quote, occasion)
@@ -95,11 +93,14 @@ def _last_word(silent: Quote, occasion: Occasion) -> Quote:
     is_known: bool = False
     is_void: bool = True
     if silent_s > _ORACLE_GRACE_S:
-        if occasion.mark_from < quote.expiry:
+        if silent.kind == MARK:
+            quote.kind = PRICE
+            is_known, is_void, quote.price = self._settled(quote.oracle, quote.feed, quote.expiry)
+        if (not is_known or is_void) and occasion.mark_from < quote.expiry:
+            quote.kind = MARK
             is_known, is_void, quote.smile = self._smile(
                 quote.oracle, quote.feed, occasion.mark_time, quote.expiry
             )
-            quote.kind = MARK
         if not is_known or is_void:
             quote.kind = PRICE
             is_known, is_void, quote.price = self._price(
@@ -110,6 +111,29 @@ def _last_word(silent: Quote, occasion: Occasion) -> Quote:
             return quote
     assert is_known and not is_void, "claim: no oracle report"
     return quote
+
+
+@internal
+@view
+def _settled(oracle: address, feed: bytes32, expiry: uint256) -> (bool, bool, uint256):
+    """
+    @notice Return what an expiry settles at: is it known, is it void all along, the price.
+    """
+    is_known: bool = False
+    is_void: bool = True
+    price: uint256 = 0
+    for step: uint256 in range(_VOIDS_MAX):
+        is_known, is_void, price = self._price(
+            oracle,
+            abi_encode(
+                feed,
+                unsafe_add(expiry, unsafe_mul(step, GRID_S)),
+                method_id=method_id("settlement(bytes32,uint64)"),
+            ),
+        )
+        if not is_void or not is_known:
+            break
+    return (is_known, is_void, price)
 
 
 @internal

@@ -36,7 +36,6 @@ _SPREAD_SCALE: constant(int256) = 10**8
 _WORTH_MAX: constant(uint256) = 2**127 - 1
 _PAYOFF_SHIFTED: constant(uint256) = 10**16 << 64
 _CHILD_GAS: constant(uint256) = 50_000
-_CHILD_GRACE_S: constant(uint256) = 30 * 86400
 _DECIDED: constant(uint256) = 2
 
 
@@ -152,23 +151,23 @@ def _subchannel(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> DynArray[Cred
     """
     @notice Return what a child channel comes to here: every participant has what his seat of the child has in the end,
             at most what is left of the loan; the rest is of him who has no seat, else of the lowest. Where the condition
-            is not met, or nobody has disputed the child a month after the parent's deadline, each takes back what he
-            lent; in a child too, for a child has no children.
+            is not met, or nobody can dispute the child any more, each takes back what he lent; in a child too, for a
+            child has no children.
+    @dev Who is credited has a place among the allocations, so there are never more credits than fit.
     """
     credits: DynArray[Credit, CREDITS_MAX] = []
-    seats: uint256 = extract32(claim, 32 * 8, output_type=uint256)
-    lent: uint256 = extract32(claim, 32 * (9 + seats), output_type=uint256)
+    named: uint256 = extract32(claim, 32 * 8, output_type=uint256)
+    lent: uint256 = extract32(claim, 32 * (9 + named), output_type=uint256)
     is_met: bool = preimages._is_met(
-        claims._hashes(claim, 10 + seats + lent), extract32(claim, 32 * 6, output_type=uint256)
+        claims._hashes(claim, 10 + named + lent), extract32(claim, 32 * 6, output_type=uint256)
     )
     is_lent: bool = is_met and not court.is_child and self._is_decided(claim, court)
     width: uint256 = len(court.assets)
+    seats: uint256 = min(min(named, messages.PARTICIPANTS_MAX), lent // width)
     for asset: uint256 in range(width, bound=messages.ASSETS_MAX):
         left: uint256 = 0
         for i: uint256 in range(seats, bound=messages.PARTICIPANTS_MAX):
-            if i * width + asset >= lent:
-                break
-            amount: uint256 = extract32(claim, 32 * (10 + seats + i * width + asset), output_type=uint256)
+            amount: uint256 = extract32(claim, 32 * (10 + named + i * width + asset), output_type=uint256)
             left += min(amount, _AMOUNT_MAX)
             if not is_lent:
                 credits.append(self._credit(court, i, asset, amount))
@@ -201,8 +200,11 @@ def _is_decided(claim: Bytes[claims.CLAIM_BYTES], court: Court) -> bool:
     status, share = self._share(claim, court.assets[0], 0)
     if status == _DECIDED:
         return True
-    is_forgotten: bool = status == 0 and block.timestamp > court.occasion.deadline + _CHILD_GRACE_S
-    assert is_forgotten, "claim: child not decided"
+    # the child's judge lets nobody dispute it from then on, so no parent sees another outcome
+    until: uint256 = min(
+        extract32(claim, 32 * 5, output_type=uint256), court.occasion.deadline + claims.CHILD_LIFE_MAX_S
+    )
+    assert status == 0 and block.timestamp > until + claims.CHILD_GRACE_S, "claim: child not decided"
     return False
 
 

@@ -48,8 +48,10 @@ def _check_value(report: Mark | Settlement) -> None:
         raise PeerFault(Reason.BAD_REPORT, f"price {report.price} is not in 0..{PRICE_MAX}")
     if report.is_void and report.price != 0:
         raise PeerFault(Reason.BAD_REPORT, "a VOID has price 0")
-    if isinstance(report, Mark) and (report.time % GRID_S or (report.is_void and report.slices)):
-        raise PeerFault(Reason.BAD_REPORT, f"a mark is on the {GRID_S} s grid, and a VOID one has no surface")
+    if report.time % GRID_S:
+        raise PeerFault(Reason.BAD_REPORT, f"time {report.time} is not a multiple of {GRID_S} s")
+    if isinstance(report, Mark) and report.is_void and report.slices:
+        raise PeerFault(Reason.BAD_REPORT, "a VOID mark has no surface")
 
 
 class Equivocation(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):

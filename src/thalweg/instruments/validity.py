@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from thalweg.errors import Reason, RuleBroken
+from thalweg.instruments.report import GRID_S
 from thalweg.instruments.terms import KNOTS_MAX, Instrument, Payoff, Style, unknot
 from thalweg.units import PRICE_MAX, UNIT_MAX
 
@@ -42,6 +43,8 @@ def validate(instrument: Instrument) -> None:
         raise TermsFault(Reason.INVALID_INSTRUMENT, "the oracle is 20 bytes, the feed 32")
     if not 0 < instrument.expiry < _TIME_LIMIT:
         raise TermsFault(Reason.INVALID_INSTRUMENT, f"expiry {instrument.expiry} is not a positive 64-bit time")
+    if instrument.expiry % GRID_S:
+        raise TermsFault(Reason.INVALID_INSTRUMENT, f"expiry {instrument.expiry} is not a multiple of {GRID_S} s")
     if not 0 < instrument.unit <= UNIT_MAX:
         raise TermsFault(Reason.INVALID_INSTRUMENT, f"unit {instrument.unit} is not in 1..{UNIT_MAX}")
     match instrument.payoff:

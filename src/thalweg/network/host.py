@@ -234,19 +234,24 @@ class Host:
         if task is not None:
             task.cancel()
 
-    def send(self, peer: bytes, message: bytes) -> None:
-        """Queue a message for a peer; without a link it is dropped.
+    def queue(self, peer: bytes, message: bytes) -> None:
+        """Queue a message for a peer until `flush`; without a link it is dropped.
 
         More than `Limits.send_bytes_max` queued drops the link: peers resynchronise on reconnect.
 
         Raises:
             UserFault: OVERSIZED, above `Limits.message_bytes_max`.
         """
-        self._switch.send(peer, message)
+        self._switch.queue(peer, message)
 
     def flush(self) -> None:
-        """Send the queued messages now, not at the end of this turn of the event loop."""
+        """Send the queued messages."""
         self._switch.flush()
+
+    def send(self, peer: bytes, message: bytes) -> None:
+        """Queue a message and send it at the end of this turn of the event loop, with what else comes until then."""
+        self._switch.queue(peer, message)
+        self._switch.flush(soon=True)
 
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer after what is queued was sent. A kept peer is dialled again later."""

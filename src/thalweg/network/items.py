@@ -16,11 +16,10 @@ import msgspec
 
 from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.network.gossip.validation import ACCEPTED, Judgement, Verdict
-from thalweg.network.peer_id import Identity, signed_by
+from thalweg.network.peer_id import SIGNATURE_BYTES, Identity, signed_by
 
 DOMAIN: Final = b"thalweg-item:1\0"
 KEY_BYTES: Final = 32
-SIGNATURE_BYTES: Final = 64
 BODY_BYTES_MAX: Final = 16 * 1024
 LIFE_SECONDS_MAX: Final = 7 * 86_400  # nothing is kept longer, whatever its author says
 CLOCK_SLACK_SECONDS: Final = 300.0

@@ -1,4 +1,4 @@
-"""The message stream: one a peer, as long as its link lives, urgent. `Host.send` writes to it, `on_message` reads it.
+"""The message stream: one a peer, as long as its link lives, urgent. `Host.queue` writes to it, `on_message` reads it.
 
 The dialer of the link opens it. A peer that sends more messages or bytes a second than its buckets hold is cut off.
 """
@@ -32,9 +32,9 @@ class MessageStream:
         self._messages = Bucket(limits.messages_per_second, clock())
         self._bytes = Bucket(limits.message_bytes_per_second, clock())
 
-    def send(self, message: bytes) -> None:
-        """Queue a message."""
-        self._carrier.write(self._id, frame(message))
+    def queue(self, message: bytes) -> None:
+        """Queue a message; whoever does flushes the link."""
+        self._carrier.queue(self._id, frame(message))
 
     def received(self, data: memoryview) -> None:
         """Deliver what is complete.

@@ -89,6 +89,10 @@ class Gossip:
         """
         self._do(gossip.Published(topic, payload))
 
+    def know(self, topic: str, payload: bytes) -> None:
+        """Note that a good message came another way: peers are not asked for it."""
+        self._do(gossip.Known(topic, payload))
+
     def record(self, peer: PeerId, record: bytes) -> None:
         """Tell others of a peer by its signed record, when they ask for more peers."""
         self._do(gossip.Recorded(peer, record))
@@ -225,6 +229,8 @@ class Gossip:
                 case gossip.More():
                     if inlet is not None:
                         inlet.has_more = True
+                case gossip.Pause(seconds):
+                    asyncio.get_running_loop().call_later(seconds, self._on_due)
                 case gossip.Deliver(topic, payload, peer):
                     reader = self._readers.get(topic)
                     if reader is not None:
@@ -237,6 +243,12 @@ class Gossip:
                     _log.debug("%s of %s: %s: %s", verdict.value, PeerId(peer), reason, detail)
         if not self._is_batching:
             self._flush()
+
+    def _on_due(self) -> None:
+        try:
+            self._do(gossip.Due())
+        except Exception as error:  # a bug: as in `_work`
+            self._host.crash(error)
 
     def _flush(self) -> None:
         for outlet in self._unflushed:

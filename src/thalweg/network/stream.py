@@ -36,7 +36,10 @@ class Carrier(Protocol):
     limits: Limits
 
     def write(self, stream_id: int, data: bytes) -> None:
-        """Queue bytes."""
+        """Queue bytes, and send them in this turn of the event loop."""
+
+    def queue(self, stream_id: int, data: bytes) -> None:
+        """Queue bytes; the caller flushes the link."""
 
     def credit(self, stream_id: int, size: int) -> None:
         """Let the peer send as many bytes more."""

@@ -121,8 +121,8 @@ class Switch:
         """Return the peers that messages can be sent to now."""
         return tuple(map(PeerId, self._channels))
 
-    def send(self, peer: bytes, message: bytes) -> None:
-        """Queue a message for a peer; without a link it is dropped."""
+    def queue(self, peer: bytes, message: bytes) -> None:
+        """Queue a message for a peer until `flush`; without a link it is dropped."""
         limits = self.limits
         if len(message) > limits.message_bytes_max:
             raise UserFault(
@@ -135,13 +135,16 @@ class Switch:
         if link.streams.queued + len(message) > limits.send_bytes_max:
             link.drop(Unavailable(Reason.LIMIT, f"{link.streams.queued} bytes wait to be sent: the peer is too slow"))
         else:
-            stream.send(message)
+            stream.queue(message)
             self._written.add(link)
 
-    def flush(self) -> None:
-        """Send the queued messages now."""
+    def flush(self, *, soon: bool = False) -> None:
+        """Send the queued messages now, or at the end of this turn of the event loop."""
         for link in self._written:
-            link.flush()
+            if soon:
+                link.flush_soon()
+            else:
+                link.flush()
         self._written.clear()
 
     def disconnect(self, peer: bytes, reason: str) -> None:

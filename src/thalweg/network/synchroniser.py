@@ -31,6 +31,7 @@ from thalweg.network.sync import Caps, Outcome, Shelf, messages
 from thalweg.network.sync.shelf import SHORT_BYTES
 
 BEAT_SECONDS: Final = 5.0
+YOUNG_SECONDS: Final = 3.0  # what gossip brings is not compared so long: IHAVE has told everybody of it by then
 MET_AT_ONCE: Final = 3  # peers that hear a beat
 ANSWER_SECONDS_MAX: Final = 10.0
 WORK_SECONDS: Final = 0.002  # of checking items at a time
@@ -94,7 +95,7 @@ class Synchroniser:
             UserFault: EXISTS, OVERSIZED or LIMIT.
         """
         kept = _Kept(Shelf(self._caps), validator, on_item)
-        self._gossip.subscribe(topic, validator, lambda payload, peer: self._put(kept, payload))
+        self._gossip.subscribe(topic, validator, lambda payload, peer: self._put(kept, payload, is_young=True))
         self._kept[topic], self._shelves[topic] = kept, kept.shelf
         return kept.shelf
 
@@ -105,7 +106,7 @@ class Synchroniser:
             UserFault: what the topic's validator says.
         """
         self._gossip.publish(topic, payload)
-        self._kept[topic].shelf.add(payload)
+        self._kept[topic].shelf.add(payload, young_until=self._now() + YOUNG_SECONDS)
 
     async def run(self) -> None:
         """Compare shelves with peers until cancelled."""
@@ -139,6 +140,7 @@ class Synchroniser:
     async def _beat(self, peer: PeerId) -> dict[str, int]:
         """Return in which topics a peer's shelves differ from ours, and how much is on them."""
         since = round(self._clock() * 1000)
+        self._settle()
         prints = [
             messages.Print(topic, kept.shelf.fingerprint((since, b""))[0])
             for topic, kept in self._kept.items()
@@ -244,15 +246,20 @@ class Synchroniser:
                 raise PeerFault(judged.reason or Reason.MALFORMED, f"an item in {topic}: {judged.detail}")
             if judged.verdict is Verdict.ACCEPT:
                 self._put(kept, payload)
+                self._gossip.know(topic, payload)
             else:
                 kept.shelf.refuse(sha256(payload).digest())
             if self._now() >= until:
                 await asyncio.sleep(0)
                 until = self._now() + WORK_SECONDS
 
-    def _put(self, kept: _Kept, payload: bytes) -> None:
-        if kept.shelf.add(payload):
+    def _put(self, kept: _Kept, payload: bytes, *, is_young: bool = False) -> None:
+        if kept.shelf.add(payload, young_until=self._now() + YOUNG_SECONDS if is_young else None):
             kept.on_item(payload)
+
+    def _settle(self) -> None:
+        for shelf in self._shelves.values():
+            shelf.settle(self._now())
 
     def _blame(self, peer: PeerId, fault: PeerFault) -> None:
         self.counts["faults"] += 1
@@ -289,6 +296,7 @@ class Synchroniser:
         bucket = self._buckets.setdefault(stream.peer, Bucket(COST_PER_SECOND, self._now()))
         while (data := await stream.read_message()) is not None:
             request = messages.read_request(data)
+            self._settle()
             price = min(sync.cost(self._shelves, request), COST_PER_SECOND)
             while not bucket.take_if_held(price, self._now()):  # noqa: ASYNC110 - it fills by time alone
                 await asyncio.sleep(price / COST_PER_SECOND)

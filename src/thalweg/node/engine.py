@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from thalweg.channel.agreeing import announce
 from thalweg.channel.effects import (
     Authorize,
     Disconnect,
@@ -38,12 +39,12 @@ from thalweg.channel.events import (
     StateSigned,
     TimerFired,
 )
-from thalweg.channel.messages import DETAIL_MAX, Goodbye, Hello, Message, StateCountersigned, StateProposed
+from thalweg.channel.messages import DETAIL_MAX, Goodbye, Hello, Message
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
 from thalweg.node.ports import Chain, Clock, Journal, Mark, Network, Signer, Wallet
 from thalweg.node.state import Node, restore, snapshot
 from thalweg.node.step import step
-from thalweg.units import ChannelId, UnixSeconds
+from thalweg.units import ChannelId, Signature, UnixSeconds
 
 INBOX_MAX: Final = 16_384
 GROUP_MAX: Final = 512  # events that share one commit
@@ -103,8 +104,6 @@ def _entry(event: AnyEvent) -> bytes:
 
 def _only_tells(effect: Effect) -> bool:
     """Say whether an effect does no more than tell of a signature that could be had again."""
-    if isinstance(effect, SendMessage):
-        return isinstance(effect.message, StateProposed | StateCountersigned)
     return isinstance(effect, Notify | SetTimer)
 
 
@@ -325,7 +324,7 @@ class Engine:
             self._greeted.add(effect.peer)
         if effect.peer in self._greeted:
             self.messages_sent += 1
-            self._network.send(effect.peer, _encode(_brief(effect.message)))
+            self._network.queue(effect.peer, _encode(_brief(effect.message)))
 
     def _sign_state(self, effect: SignState) -> AnyEvent:
         """Sign; the signer refuses a second state of one version, which only a broken core could ask for.
@@ -341,7 +340,17 @@ class Engine:
             raise InvariantBroken(f"the signer refuses version {effect.version} of {channel!r}: {refusal}") from refusal
         self.states_signed += 1
         self._unsaved_states.add(effect.channel_id)
+        self._announce(effect, signature)
         return StateSigned(self._clock.now(), effect.channel_id, effect.version, signature)
+
+    def _announce(self, effect: SignState, signature: Signature) -> None:
+        """Put a signature on its way at once: while it travels, what it leads to here is worked out."""
+        channel = self.node.channels.get(effect.channel_id)
+        told = () if channel is None else announce(channel, effect.version, signature)
+        for message in told:
+            self._send(message)
+        if told:
+            self._network.flush()
 
     # --- blame and timers -------------------------------------------------------------------------------------------
 
@@ -351,7 +360,7 @@ class Engine:
 
     def _part(self, peer: bytes, fault: PeerFault) -> None:
         """Tell a peer which rule it broke, and drop the link."""
-        self._network.send(peer, _encode(Goodbye(fault.reason, fault.detail[:DETAIL_MAX])))
+        self._network.queue(peer, _encode(Goodbye(fault.reason, fault.detail[:DETAIL_MAX])))
         self._network.disconnect(peer, str(fault))
 
     def _set_timer(self, effect: SetTimer) -> None:

@@ -81,11 +81,11 @@ class Signer(Protocol):
 class Network(Protocol):
     """Authenticated links. Messages to one peer arrive in order or the link drops; there is no delivery promise."""
 
-    def send(self, peer: bytes, message: bytes) -> None:
+    def queue(self, peer: bytes, message: bytes) -> None:
         """Queue a message for a peer by its PeerId; without a link it is dropped (peers resynchronise on reconnect)."""
 
     def flush(self) -> None:
-        """Send now what is queued; without this it goes a little later."""
+        """Send what is queued."""
 
     def disconnect(self, peer: bytes, reason: str) -> None:
         """Drop the link to a peer."""

@@ -4,16 +4,16 @@ Compiled once the kernels are warm (`thalweg.pricing.warm.start` loads them behi
 and without numba; both agree to 4e-15 of the larger of spot and strike. For arrays see `thalweg.pricing.european`.
 """
 
-import sys
+from collections.abc import Callable
 from math import erfc, exp, log, sqrt
 from typing import Final
 
 from thalweg.pricing import scalar
 
-_KERNEL: Final = "thalweg.pricing.kernels.quote"
 _ROOT_HALF: Final = sqrt(0.5)
 _INVERSE_ROOT_TWO_PI: Final = 0.3989422804014327
-_modules: Final = sys.modules
+compiled: Callable[..., tuple[float, float, float, float, float, float]] | None = None
+"""The kernel, which puts itself here when it is loaded; NaN where `quote` is to compute limits or refuse."""
 
 
 def quote(
@@ -23,17 +23,15 @@ def quote(
 
     NaN throughout where an input is not finite or is negative. Source: Black and Scholes 1973, Merton 1973.
     """
+    if compiled is not None:
+        result = compiled(is_call, spot, strike, volatility, years, rate, dividend)
+        if result[0] == result[0]:
+            return result
     if not (
         0.0 < spot < 1e150 and 0.0 < strike < 1e150 and 1e-9 < volatility < 1e3 and 1e-9 < years < 1e3
         and -1.0 < rate < 1.0 and -1.0 < dividend < 1.0
     ):  # fmt: skip
         return scalar.black_scholes(is_call, spot, strike, volatility, years, rate, dividend)[:6]
-    kernel = _modules.get(_KERNEL)
-    if kernel is not None and hasattr(kernel, "quote"):
-        result: tuple[float, float, float, float, float, float] = kernel.quote(
-            is_call, spot, strike, volatility, years, rate, dividend
-        )
-        return result
     root = sqrt(years)
     s = volatility * root
     carry = exp(-dividend * years)

@@ -6,8 +6,9 @@
    (`correction_fit`). An expiry is led above the quotes of earlier ones and above their continuation, so that
    they have room.
 
-A quote's weight is the inverse of sqrt(half its spread x one volatility point): between least squares of volatility
-and of spreads. What comes out passes `Surface.arbitrages`, always: each step keeps what holds.
+A quote's error is taken as one volatility point times the fourth root of half its spread in points: nearly least
+squares of volatility, a little of spreads. What comes out passes `Surface.arbitrages`, always: each step keeps what
+holds.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 QUOTES_MIN: Final = 5
 _ERROR_MIN: Final = 0.002  # of volatility: no quote is trusted closer than a fifth of a point
 _POINT: Final = 0.01
+_TRUST: Final = 0.25  # power of the spread in a quote's error
 _OUTLIER: Final = 0.05  # of volatility, beyond three times the errors
 _OUTER: Final = 4  # quotes that show where a wing goes on
 _REACHES: Final = (0.5, 1.5, 4.0)  # of the quoted width: where a wing's continuation is shown to later expiries
@@ -218,7 +220,7 @@ def _targets(expiries: Sequence[_Expiry]) -> list[Target]:
     targets: list[Target] = []
     shown: list[Any] = []
     for one in expiries:
-        spread = np.sqrt(np.maximum(0.5 * (one.ask - one.bid), _ERROR_MIN) * _POINT)
+        spread = _POINT * (np.maximum(0.5 * (one.ask - one.bid), _ERROR_MIN) / _POINT) ** _TRUST
         w, error = one.mid**2 * one.years, 2.0 * one.mid * one.years * spread
         early = np.concatenate(shown, axis=1) if shown else np.empty((3, 0))
         targets.append(Target(one.k, w, error, (early[0], early[1], early[2])))

@@ -22,6 +22,7 @@ from thalweg.network.gossip import (
     Cut,
     Deliver,
     Dial,
+    Due,
     Effect,
     Event,
     Joined,
@@ -30,6 +31,7 @@ from thalweg.network.gossip import (
     More,
     Note,
     Parameters,
+    Pause,
     Published,
     Received,
     Resumed,
@@ -235,6 +237,8 @@ class GossipNet:
                 self.send(node, self._of[peer], data)
             case More(peer):
                 self.at(0, lambda: self.do(node, Resumed(peer)))
+            case Pause(seconds):
+                self.at(seconds, lambda: self.do(node, Due()))
             case Deliver(_, payload, _):
                 node.delivered[payload] = self.now
             case Cut(peer):

@@ -91,10 +91,10 @@ class Mallory(Participant):
             if channel.agreed.version and (not held or held[-1].version != channel.agreed.version):
                 self._held[channel.id] = [*held, channel.agreed][-OLD_MAX:]
 
-    def send(self, peer: bytes, message: bytes) -> None:
+    def queue(self, peer: bytes, message: bytes) -> None:
         """Send a message, or do something else."""
         if self.is_good:
-            super().send(peer, message)
+            super().queue(peer, message)
             return
         self._sent = [*self._sent, (peer, message)][-OLD_MAX:]
         rng = self._mischief
@@ -102,7 +102,7 @@ class Mallory(Participant):
             return
         if rng.randrange(1000) < self._twists:
             message = twist(message, rng)
-        super().send(peer, message)
+        super().queue(peer, message)
 
     def submit(self, tag: str, call: Call) -> None:
         """Send a call to the chain; an answer to her own lie she keeps back."""

@@ -242,7 +242,7 @@ class Participant:
 
     # --- the ports that are this node's own: network, chain, wallet --------------------------------------------------
 
-    def send(self, peer: bytes, message: bytes) -> None:
+    def queue(self, peer: bytes, message: bytes) -> None:
         """Send a message, unless the power is cut just before."""
         self.disk.fuse.burn()
         self._around.trace(message)

@@ -45,7 +45,7 @@ def test_a_withheld_countersignature_leaves_the_other_the_newest_state_he_holds(
 
 def test_nobody_chooses_the_tick_or_the_signers_that_an_expiry_settles_at(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     state = _disputed(channel, (position(1, option(scene.oracle, 60_000, expiry), 0.1),))
     for beside in (expiry - 60, expiry + 60):
         scene.speak(beside, 99_000 * SCALE)
@@ -64,7 +64,7 @@ def test_nobody_chooses_the_tick_or_the_signers_that_an_expiry_settles_at(scene:
 
 @pytest.mark.parametrize("revealed", [(b"a",), (b"h",), (b"a", b"h")])
 def test_a_hub_is_never_held_to_one_leg(scene: Scene, revealed: tuple[bytes, ...]) -> None:
-    expiry = scene.evm.now() + 9_000
+    expiry = scene.expiry(9_000)
     both = Condition((image(b"a" * 32), image(b"h" * 32)), UnixSeconds(scene.evm.now() + 600))
     call = option(scene.oracle, 60_000, expiry)
     near, far = scene.opened("alice", "hub"), scene.opened("hub", "bob")
@@ -88,7 +88,7 @@ def test_a_hub_is_never_held_to_one_leg(scene: Scene, revealed: tuple[bytes, ...
 def test_a_claim_is_resolved_once(scene: Scene) -> None:
     channel = scene.opened()
     met = Condition((image(b"p" * 32),), UnixSeconds(scene.evm.now() + 50))
-    later = scene.evm.now() + 10**6
+    later = scene.expiry(10**6)
     claims = (lock(1, 7 * USD, met), position(2, option(scene.oracle, 60_000, later), 0.1))
     scene.evm.tell(scene.resolver, RESOLVER, "reveal", [b"p" * 32])
     state = _disputed(channel, claims, *_held(93 * USD, 100 * USD))
@@ -105,7 +105,7 @@ def test_a_claim_is_resolved_once(scene: Scene) -> None:
 
 def test_no_proof_of_a_claim_serves_at_another_place(scene: Scene) -> None:
     channel = scene.opened()
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(position(number, option(scene.oracle, 60_000, expiry), 0.01 * number) for number in range(1, 5))
     state = _disputed(channel, claims)
     scene.speak(expiry, 60_100 * SCALE)

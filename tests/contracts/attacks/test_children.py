@@ -1,36 +1,74 @@
 """Attacks on whoever lends to a child channel whose people are one and the same thief."""
 
+import pytest
 from tests.contracts.evm import account
-from tests.contracts.family import Kid, disputed, lending
-from tests.contracts.scene import USD, Channel, Scene, State
-
-DAY_S = 86_400
-
-
-def _virtual(scene: Scene) -> tuple[Kid, Channel, Channel, State, State]:
-    """A child of alice and bob over a hub: alice lent 30 of hers to it in one parent, bob 20 of his in the other."""
-    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), until=scene.evm.now() + 400 * DAY_S)
-    near, far = scene.opened("alice", "hub"), scene.opened("hub", "bob")
-    one = lending(near, (30 * USD, 20 * USD), (kid.claim(1, (0, 1), (30 * USD, 20 * USD)),))
-    two = lending(far, (30 * USD, 20 * USD), (kid.claim(1, (0, 1), (30 * USD, 20 * USD)),))
-    return kid, near, far, one, two
-
-
-def _settled(channel: Channel, state: State) -> None:
-    channel.wait()
-    channel.do(channel.settlement(state))
+from tests.contracts.family import DAY_S, disputed, lent, settle, virtual
+from tests.contracts.scene import USD, Scene
 
 
 def test_a_hub_that_holds_the_opening_is_not_held_to_one_leg_of_a_child(scene: Scene) -> None:
-    kid, near, far, one, two = _virtual(scene)
+    kid, near, far = virtual(scene, until_s=400 * DAY_S)
+    one, two = lent(kid, near), lent(kid, far)
+    newest = kid.state(9, (0, 50 * USD))
     disputed(near, one)
-    kid.do(kid.challenge(kid.implicit(), near, one))  # by the hub: all it takes is the opening, and a month to do it in
-    kid.do(kid.answer(kid.state(9, (0, 50 * USD))))  # alice and bob, who are one
+    kid.do(kid.challenge(kid.implicit(), near))  # by the hub: all it takes is the opening
+    kid.do(kid.answer(newest))  # alice and bob, who are one
     kid.wait()
-    kid.do(kid.settlement(kid.state(9, (0, 50 * USD))))
+    kid.do(kid.settlement(newest))
 
-    _settled(near, one)
+    settle(near, one)
     disputed(far, two)
-    _settled(far, two)
+    settle(far, two)
 
-    assert scene.balance(account("hub").address) == 200 * USD
+    assert scene.balance(account("hal").address) == 200 * USD
+
+
+def test_a_sham_parent_starts_no_dispute(scene: Scene) -> None:
+    kid, near, _ = virtual(scene)
+    sham = scene.opened("bob's sock", "bob's other sock", amounts=(0, 0))
+    disputed(sham, sham.state(1, (0, 0), [kid.claim(1, (), ())]))
+
+    assert kid.refusal(kid.challenge(kid.implicit(), sham)) == "adjudicator: malformed"
+
+    kid.child = type(kid.child)(
+        kid.child.id, kid.child.judge, kid.child.terms, kid.child.amounts, (near.id, sham.id), kid.child.salt
+    )
+    assert kid.refusal(kid.challenge(kid.implicit(), sham)) == "adjudicator: wrong hash"
+
+
+@pytest.mark.parametrize("wait_s", [31 * DAY_S, 399 * DAY_S, 429 * DAY_S])
+def test_a_child_counts_as_repaid_in_no_parent_while_another_may_see_it_decided(scene: Scene, wait_s: int) -> None:
+    kid, near, far = virtual(scene, until_s=400 * DAY_S)
+    one, two = lent(kid, near), lent(kid, far)
+    newest = kid.state(9, (0, 50 * USD))  # alice has lost
+    disputed(near, one)
+    scene.evm.travel(scene.evm.now() + wait_s)
+    assert near.refusal(near.settlement(one)) == "claim: child not decided"
+
+    disputed(far, two)
+    kid.do(kid.challenge(newest, far))
+    kid.wait()
+    kid.do(kid.settlement(newest))
+    settle(near, one)
+    settle(far, two)
+
+    assert near.wallets()[0] == 70 * USD
+    assert scene.balance(account("hal").address) == 200 * USD
+
+
+def test_a_child_that_counts_as_repaid_in_one_parent_does_so_in_all_for_ever(scene: Scene) -> None:
+    kid, near, far = virtual(scene, until_s=400 * DAY_S)
+    one, two = lent(kid, near), lent(kid, far)
+    newest, final = kid.state(9, (0, 50 * USD)), kid.final((0, 50 * USD))
+    disputed(near, one)
+    scene.evm.travel(kid.child.until + 30 * DAY_S + 1)
+    settle(near, one)
+
+    disputed(far, two)
+    for start in (kid.challenge(newest, far), kid.challenge(kid.implicit()), kid.challenge(final, far)):
+        assert kid.refusal(start) == "adjudicator: expired"
+    assert kid.refusal(kid.closing(final)) == "adjudicator: wrong phase"
+    settle(far, two)
+
+    assert near.wallets()[0] == far.wallets()[1] == 100 * USD
+    assert scene.balance(account("hal").address) == 200 * USD

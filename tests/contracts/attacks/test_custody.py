@@ -61,16 +61,16 @@ def test_what_a_payout_could_not_afford_is_collected_with_more_gas(scene: Scene)
 
 
 @pytest.mark.parametrize("how", ["until", "period"])
-def test_no_child_makes_its_parents_wait_for_years(scene: Scene, how: str) -> None:
+def test_no_child_makes_its_parents_wait_for_more_than_two_years(scene: Scene, how: str) -> None:
     month = 30 * DAY_S
     until, period = (2**63, 3600) if how == "until" else (scene.evm.now() + 10 * DAY_S, month + 1)
-    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), until, challenge_period_s=period)
     near = scene.opened("alice", "hal")
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), until, [near], challenge_period_s=period)
     one = lending(near, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
     disputed(near, one)
 
-    assert "malformed" in kid.refusal(kid.challenge(kid.implicit(), near, one))
-    scene.evm.travel(near.deadline + month + 1)
+    assert "malformed" in kid.refusal(kid.challenge(kid.implicit(), near))
+    scene.evm.travel(min(until, near.deadline + 730 * DAY_S) + month + 1)
     near.do(near.settlement(one))
 
     assert near.wallets() == (100 * USD, 100 * USD)
@@ -78,12 +78,12 @@ def test_no_child_makes_its_parents_wait_for_years(scene: Scene, how: str) -> No
 
 
 def test_a_child_that_can_be_settled_is_not_called_off(scene: Scene) -> None:
-    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 10 * DAY_S)
     near = scene.opened("alice", "hal")
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 10 * DAY_S, [near])
     one = lending(near, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
     disputed(near, one)
     newest = kid.state(9, (50 * USD, 0))
-    kid.do(kid.challenge(newest, near, one))
+    kid.do(kid.challenge(newest, near))
     scene.evm.travel(scene.evm.now() + 200 * DAY_S)
 
     assert kid.refusal(kid.call_off(newest)) != ""
@@ -91,12 +91,12 @@ def test_a_child_that_can_be_settled_is_not_called_off(scene: Scene) -> None:
 
 
 def test_a_child_that_nobody_can_settle_is_called_off(scene: Scene) -> None:
-    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 10 * DAY_S)
     near = scene.opened("alice", "hal")
+    kid = Kid(scene, ("alice", "bob"), (30 * USD, 20 * USD), scene.evm.now() + 10 * DAY_S, [near])
     one = lending(near, (30 * USD, 20 * USD), [kid.claim(1, (0, 1), (30 * USD, 20 * USD))])
     disputed(near, one)
     stuck = kid.state(4, (30 * USD, 19 * USD), [lock(1, 1 * USD, Condition((image(b"x" * 32),), UnixSeconds(2**60)))])
-    kid.do(kid.challenge(stuck, near, one))
+    kid.do(kid.challenge(stuck, near))
     scene.evm.travel(scene.evm.now() + 200 * DAY_S)
 
     kid.do(kid.call_off(stuck))

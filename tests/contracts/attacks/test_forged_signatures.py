@@ -29,7 +29,7 @@ def test_a_signature_above_half_the_order_is_nobodys(scene: Scene, s: int, reaso
     here = scene.evm.snapshot()
     where = scene.evm.deploy(QUORUM_ORACLE, (account("any").address,), 1)
     scene.evm.revert(here)  # the next contract gets the same address, whoever its signers are
-    time = UnixSeconds(scene.evm.now())
+    time = UnixSeconds(scene.tick())
     report = Settlement(FEED, time, Price(_PRICE))
     digest = report_digest(oracle_domain(scene.evm.chain_id, where).separator(), report)
     signer = _signer_of(digest, _GENERATOR_X, s)

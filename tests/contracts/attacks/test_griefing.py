@@ -151,7 +151,7 @@ def test_the_dearest_closing_fits_into_a_block(scene: Scene) -> None:
 def test_as_many_claims_as_fit_are_settled_in_runs_that_each_fit_into_a_block(scene: Scene) -> None:
     people = tuple(f"person {index}" for index in range(16))
     channel = scene.opened(*people, amounts=(100 * USD,) * 16)
-    expiry = scene.evm.now() + 100
+    expiry = scene.expiry(100)
     claims = tuple(
         position(number, option(scene.oracle, 60_000 + number, expiry), 0.001, number % 16, (number + 1) % 16)
         for number in range(1, 257)

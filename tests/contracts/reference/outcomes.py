@@ -128,20 +128,35 @@ def met(condition: Condition, facts: Facts) -> bool:
 
 
 def quote(instrument: Instrument, mark_time: int, facts: Facts) -> Price | Smile | None:
-    """Return what prices a position: its expiry's report or, where it is closed out before, the mark of the tick. A
-    void moves on by a minute. After a week of silence the co-signed tick; None after two, where nobody shows that."""
+    """Return what prices a position: its expiry's report or, where it is closed out before, the mark of the tick, a void
+    moving on by a minute to the expiry at most. After a week of silence what has expired since goes by its report, then
+    the co-signed tick speaks; None after two weeks, where nobody shows that."""
     expiry, tick = instrument.expiry, instrument.expiry if facts.leaving is None else facts.leaving.tick
-    begun = min(tick, expiry)
-    for moment in range(begun, begun + VOIDS_MAX * GRID_S, GRID_S):
-        is_known, said = _said(instrument, moment, facts)
-        if said is not None:
-            return said
-        if not is_known:
+    is_void, said = True, None
+    for moment in range(tick, min(expiry, tick + VOIDS_MAX * GRID_S), GRID_S):
+        mark = facts.marks.get((instrument.oracle, instrument.feed, moment))
+        said = None if mark is None else smile_at(mark, expiry)
+        is_void = mark is not None
+        if said is not None or not is_void:
             break
-    silent_s = facts.now - max(begun, facts.deadline)
+    if said is not None:
+        return said
+    price = _settlement(instrument, facts) if is_void and expiry <= tick + VOIDS_MAX * GRID_S else None
+    if price is None:
+        return _last_word(instrument, mark_time, max(min(tick, expiry), facts.deadline), facts)
+    return price
+
+
+def _last_word(instrument: Instrument, mark_time: int, since: int, facts: Facts) -> Price | Smile | None:
+    """Return what prices a position of which its oracle says nothing."""
+    silent_s = facts.now - since
     if silent_s > GRACE_S:
         mark = facts.marks.get((instrument.oracle, instrument.feed, mark_time))
-        smile = smile_at(mark, expiry) if mark is not None and tick < expiry else None
+        is_alive = facts.leaving is not None and facts.leaving.tick < instrument.expiry
+        price = _settlement(instrument, facts) if is_alive else None
+        if price is not None:
+            return price
+        smile = smile_at(mark, instrument.expiry) if mark is not None and is_alive else None
         if smile is not None:
             return smile
         if mark is not None and not mark.is_void:
@@ -151,14 +166,15 @@ def quote(instrument: Instrument, mark_time: int, facts: Facts) -> Price | Smile
     raise Untold("claim: no oracle report")
 
 
-def _said(instrument: Instrument, moment: int, facts: Facts) -> tuple[bool, Price | Smile | None]:
-    """Return whether anything was said of a moment, and what: of one before expiry by a mark."""
-    key = instrument.oracle, instrument.feed, moment
-    if moment < instrument.expiry:
-        mark = facts.marks.get(key)
-        return mark is not None, None if mark is None else smile_at(mark, instrument.expiry)
-    report = facts.settlements.get(key)
-    return report is not None, None if report is None or report.is_void else Price(report.price)
+def _settlement(instrument: Instrument, facts: Facts) -> Price | None:
+    """Return the first report of an expiry that is no void."""
+    for step in range(VOIDS_MAX):
+        said = facts.settlements.get((instrument.oracle, instrument.feed, instrument.expiry + step * GRID_S))
+        if said is None:
+            return None
+        if not said.is_void:
+            return Price(said.price)
+    return None
 
 
 def payoff(instrument: Instrument, quantity: int, price: int) -> int:

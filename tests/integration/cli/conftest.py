@@ -14,7 +14,7 @@ from thalweg.cli.demo.stage import Stage
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("world")
     with asyncio.Runner() as runner:
-        stage = Stage(folder, 1, 60)
+        stage = Stage(folder, 1)
         try:
             runner.run(set_up(stage))
             yield World(stage, runner)

@@ -118,7 +118,7 @@ def test_twenty_kills_in_the_middle_of_updates_lose_nothing(temporary: Path) -> 
     told = play(temporary, "--scenario", "crash")
     assert told["trouble"]["kills"] == 20
     assert sum(told["trouble"]["killed"].values()) == 20
-    assert told["onchain_transactions"] == 2
+    assert told["onchain_transactions"] == 2, told["gas"]
 
 
 @pytest.mark.slow

@@ -182,7 +182,7 @@ def test_what_only_he_could_ask_for_or_cannot_check_is_refused(
 def test_a_report_with_numbers_beyond_all_bounds_is_refused_and_harmless() -> None:
     table = Table().open()
     signed = report(table, 5).report
-    odd = msgspec.structs.replace(signed, report=Settlement(FEED, UnixSeconds(2**256), Price(5)))
+    odd = msgspec.structs.replace(signed, report=Settlement(FEED, UnixSeconds(60 * 2**256), Price(5)))
     message = twin(proposed(table, pay(5)), operations=(SettlePositions(A, 100, LATER, odd),))
     assert refusal(table, message).reason == Reason.OVERFLOW
 

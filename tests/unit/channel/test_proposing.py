@@ -112,7 +112,7 @@ def test_a_report_nobody_can_verify_is_refused_and_stops_nothing() -> None:
     signed = table.oracle.sign(Settlement(FEED, UnixSeconds(NOW - 60), Price(5)))
     for bad in (
         msgspec.structs.replace(signed, signers=(0,), signatures=signed.signatures[:1]),
-        msgspec.structs.replace(signed, report=Settlement(FEED, UnixSeconds(2**300), Price(5))),
+        msgspec.structs.replace(signed, report=Settlement(FEED, UnixSeconds(60 * 2**300), Price(5))),
     ):
         table.operate(B, SettlePositions(B, 0, LATER, bad), pay(1))
         table.run()

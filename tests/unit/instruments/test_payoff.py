@@ -115,10 +115,12 @@ def test_terms_that_nobody_may_sign_are_refused_with_a_reason(instrument: Instru
 @pytest.mark.parametrize(
     "changed",
     [
-        Instrument(Payoff.CALL, Address(b"\x01" * 19), Hash(b"\x02" * 32), UnixSeconds(1), 1, (1,)),
-        Instrument(Payoff.CALL, Address(b"\x01" * 20), Hash(b"\x02" * 31), UnixSeconds(1), 1, (1,)),
+        Instrument(Payoff.CALL, Address(b"\x01" * 19), Hash(b"\x02" * 32), UnixSeconds(60), 1, (1,)),
+        Instrument(Payoff.CALL, Address(b"\x01" * 20), Hash(b"\x02" * 31), UnixSeconds(60), 1, (1,)),
         Instrument(Payoff.CALL, Address(b"\x01" * 20), Hash(b"\x02" * 32), UnixSeconds(0), 1, (1,)),
         Instrument(Payoff.CALL, Address(b"\x01" * 20), Hash(b"\x02" * 32), UnixSeconds(2**64), 1, (1,)),
+        Instrument(Payoff.CALL, Address(b"\x01" * 20), Hash(b"\x02" * 32), UnixSeconds(2**64 - 64 + 5), 1, (1,)),
+        Instrument(Payoff.CALL, Address(b"\x01" * 20), Hash(b"\x02" * 32), UnixSeconds(1_800_000_030), 1, (1,)),
     ],
 )
 def test_names_and_times_must_have_their_size(changed: Instrument) -> None:

@@ -54,10 +54,11 @@ def test_a_report_with_a_quorum_counts(signers: tuple[int, ...]) -> None:
         signed((0, 1, 2), (0, 1)),
         signed((0, 1, 2), (0, 1, 2), Settlement(FEED, TIME, Price(2**63))),
         signed((0, 1, 2), (0, 1, 2), Settlement(FEED, TIME, Price(1), True)),
+        signed((0, 1, 2), (0, 1, 2), Settlement(FEED, UnixSeconds(TIME + 1), Price(1))),
     ],
     ids=[
         "too few", "none", "duplicate", "too many", "unsorted", "unknown", "negative", "wrong key", "missing", "price",
-        "void with a price",
+        "void with a price", "off the grid",
     ],
 )  # fmt: skip
 def test_a_report_without_a_proper_quorum_is_refused(report: SignedReport) -> None:

@@ -68,7 +68,7 @@ class Machine:
         return self.clock.now()
 
     # the ports
-    def send(self, peer: bytes, message: bytes) -> None:
+    def queue(self, peer: bytes, message: bytes) -> None:
         self.disk.fuse.burn()
         self.sent.append((peer, decode(message, Message)))  # type: ignore[arg-type]
 

@@ -159,6 +159,19 @@ def test_a_state_is_on_disk_before_it_is_signed() -> None:
     assert seen == [True, True]
 
 
+def test_a_signature_is_on_its_way_before_what_it_leads_to_is_worked_out() -> None:
+    """While it travels the other side is idle; whatever this side does first costs both."""
+    alice, bob = joined()
+    channel_id = the_channel(bob)
+    flushed: list[Version] = []  # what Bob counted as agreed when his words left
+    bob.flush = lambda: flushed.append(bob.engine.node.channels[channel_id].agreed.version)  # type: ignore[method-assign]
+    before = bob.engine.node.channels[channel_id].agreed.version
+    pay(alice)
+    talk(alice, bob)
+    assert flushed[0] == before
+    assert bob.engine.node.channels[channel_id].agreed.version == before + 1
+
+
 def steps_of_a_payment() -> int:
     """Count the writes and effects of one payment, as the fuse counts them."""
     alice, _ = joined()

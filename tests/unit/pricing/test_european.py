@@ -1,14 +1,9 @@
 """European options in bulk: digits, vectors, shapes, bad input, and the same bits whatever computes them."""
 
-import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from tests.unit.pricing import reference
@@ -192,30 +187,3 @@ def test_no_options_are_no_prices() -> None:
 def test_an_inverse_option_on_nothing_has_no_price() -> None:
     with pytest.raises(UserFault, match="no inverse price"):
         black76(False, 0.0, 100.0, 0.5, 1.0, inverse=True)
-
-
-def _digest() -> str:
-    result = black_scholes(**book(20_000, seed=9), outputs=OUTPUTS)
-    return hashlib.sha256(b"".join(result[name].tobytes() for name in OUTPUTS)).hexdigest()
-
-
-def test_one_thread_and_two_give_the_same_bits() -> None:
-    threads = numba.get_num_threads()
-    both = _digest()
-    numba.set_num_threads(1)
-    try:
-        assert _digest() == both
-    finally:
-        numba.set_num_threads(threads)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cpu", ["haswell", "skylake-avx512"])
-def test_code_for_another_processor_gives_the_same_bits(cpu: str, tmp_path: Path) -> None:
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    if {"haswell": "avx2", "skylake-avx512": "avx512vl"}[cpu] not in flags:
-        pytest.skip(f"this processor does not run code for {cpu}")
-    program = "from tests.unit.pricing.test_european import _digest; print(_digest())"
-    environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == _digest()

@@ -1,14 +1,12 @@
 """One quote: compiled or not, the same as the engine that prices everything else."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thalweg.pricing import quote as single
 from thalweg.pricing import scalar, warm
-from thalweg.pricing.quote import quote
 
 OPTIONS = (
     st.booleans(), st.floats(0.01, 1e5), st.floats(0.5, 2.0), st.floats(0.03, 3.0), st.floats(1e-4, 5.0),
@@ -27,8 +25,8 @@ def test_a_quote_is_what_the_engine_says(
         if compiled:
             assert warm.optional("quote") is not None
         else:
-            patch.delitem(sys.modules, "thalweg.pricing.kernels.quote", raising=False)
-        found = quote(is_call, spot, spot * ratio, volatility, years, rate, dividend)
+            patch.setattr(single, "compiled", None)
+        found = single.quote(is_call, spot, spot * ratio, volatility, years, rate, dividend)
         exact = scalar.black_scholes(is_call, spot, spot * ratio, volatility, years, rate, dividend)[:6]
     s = volatility * years**0.5
     scales = np.array([spot, 1.0, 1.0 / (spot * s), spot, spot * (1.0 + volatility / years**0.5), spot * (1.0 + years)])
@@ -37,9 +35,10 @@ def test_a_quote_is_what_the_engine_says(
 
 @pytest.mark.parametrize("bad", [(True, -1.0, 1.0, 0.2, 1.0), (True, 1.0, float("nan"), 0.2, 1.0)])
 def test_bad_input_is_not_a_number(bad: tuple[bool, float, float, float, float]) -> None:
-    assert all(value != value for value in quote(*bad))
+    assert all(value != value for value in single.quote(*bad))
 
 
 def test_limits_are_those_of_the_engine() -> None:
+    assert warm.optional("quote") is not None
     for option in ((True, 100.0, 90.0, 0.0, 1.0), (False, 100.0, 120.0, 0.3, 0.0), (True, 0.0, 1.0, 0.3, 1.0)):
-        assert quote(*option) == scalar.black_scholes(*option, 0.0, 0.0)[:6]
+        assert single.quote(*option) == scalar.black_scholes(*option, 0.0, 0.0)[:6]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.pricing import days
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,8 +165,9 @@ def test_real_days_are_priced_between_bid_and_ask(day: str, bar: float) -> None:
     assert CHAINS is not None
     (path,) = CHAINS.glob(f"{day}*.csv.gz")
     for currency in ("BTC", "ETH"):
-        found = calibrate(load_chain(path, currency))
+        quotes = load_chain(path, currency)
+        found, market = calibrate(quotes), days.counted(quotes)
         assert_holds(found)
-        later = [report for report in found.reports if report.years > 1.0 / 365.25]
-        count = sum(report.quotes for report in later)
-        assert sum(report.inside * report.quotes for report in later) / count >= bar
+        ours = days.score(market, days.on_surface(found, market))
+        assert ours.inside >= bar
+        assert ours.narrow <= (0.65 if bar < 0.97 else 0.35)

@@ -5,6 +5,7 @@ a session of its own, so Ctrl-C reaches only this process, which then stops the 
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -18,6 +19,16 @@ from thalweg.errors import Reason, Unavailable
 READY_S: Final = 30.0
 STOP_S: Final = 3.0
 _TAIL_BYTES: Final = 2000
+
+
+def send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Send a signal; to a process that has ended it is nothing.
+
+    Not by `Process.send_signal`: that looks whether it has ended, and so takes its status from asyncio, which waits.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 class Child:
@@ -36,14 +47,13 @@ class Child:
 
     async def kill(self) -> None:
         """End it at once, as a power cut would."""
-        if self.is_running:
-            self.process.send_signal(signal.SIGKILL)
+        send(self.process, signal.SIGKILL)
         await self.process.wait()
 
     async def stop(self) -> None:
         """End it in good order, or at once where it takes too long."""
         if self.is_running:
-            self.process.send_signal(signal.SIGTERM)
+            send(self.process, signal.SIGTERM)
             try:
                 async with asyncio.timeout(STOP_S):
                     await self.process.wait()

@@ -27,7 +27,6 @@ from thalweg.market.smiles import Market, default_market
 from thalweg.market.snapshot import load_market
 from thalweg.units import SCALE, UnixSeconds
 
-ANSWER_S: Final = {"plain": 60, "stale": 60, "vanish": 2, "crash": 60}  # how long a node waits for a signature
 _F = TypeVar("_F")
 _DAY_S: Final = 86_400
 _DAYS_MIN: Final = 3  # to expiry, so that an option is worth something
@@ -112,7 +111,7 @@ class _Show:
         self._seed = seed
         self._screen = screen
         self._began = monotonic()
-        self._stage = Stage(folder, seed, ANSWER_S[scenario])
+        self._stage = Stage(folder, seed)
 
     async def give(self) -> Figures:
         self._screen.show(

@@ -31,7 +31,9 @@ from thalweg.units import SCALE, Address, UnixSeconds
 TRADERS: Final = ("alice", "bob")
 ORACLES: Final = ("oracle-1", "oracle-2", "oracle-3", "oracle-4")
 THRESHOLD: Final = 3
-CHALLENGE_S: Final = 2
+ANSWER_S: Final = 60  # how long a node waits for a signature
+CHALLENGE_S: Final = 60  # and then, until it goes to the chain
+PATIENCE_S: Final = ANSWER_S + CHALLENGE_S
 MINTED: Final = 1_000_000  # whole test tokens in each trader's wallet
 PASSWORD: Final = "demonstration"  # noqa: S105 - the folders live as long as the show
 _FINAL_MIN: Final = 0.5  # of the index: the path stays positive
@@ -72,9 +74,8 @@ class Party:
 class Stage:
     """Everything that is set up before the first trade."""
 
-    def __init__(self, folder: Path, seed: int, answer_s: int) -> None:
+    def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
-        self.answer_s = answer_s
         self.random = random.Random(seed)  # noqa: S311 - a show that can be repeated
         self.processes = Processes(folder, PASSWORD)
         self.parties: dict[str, Party] = {}
@@ -83,7 +84,6 @@ class Stage:
         self._rpc: Rpc | None = None
         self._deployment: Deployment | None = None
         self.first_block = 0
-        self.patience_s = answer_s + CHALLENGE_S
 
     @property
     def rpc(self) -> Rpc:
@@ -195,7 +195,7 @@ class Stage:
     async def start_trader(self, name: str) -> None:
         """Start a trader, or start him again."""
         oracles = [word for oracle in ORACLES for word in ("--oracle", self.parties[oracle].address)]
-        times = ["--answer", str(self.answer_s), "--challenge", str(CHALLENGE_S), "--undecided-max", UNDECIDED_MAX]
+        times = ["--answer", str(ANSWER_S), "--challenge", str(CHALLENGE_S), "--undecided-max", UNDECIDED_MAX]
         market = str(self.folder / "market.json")
         follows = ["--accept-channels-max", CHANNELS_MAX, "--accept-trades", "--market", market]
         again = self.parties[name].child

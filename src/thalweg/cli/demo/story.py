@@ -212,6 +212,7 @@ class Story:
             price = await self.settlement()
             phase.say(f"settles at {price / SCALE:,.2f}; both sign the payoff")
             await until("settling the positions", self._is_settled)
+            await until("both nodes' clocks following the chain's", self._is_late)
             phase.say(f"3 of 4 oracles signed {price / SCALE:,.2f}; both signed the payoff, no transaction")
 
     async def settlement(self) -> Price:
@@ -227,6 +228,11 @@ class Story:
 
     async def _is_settled(self) -> bool:
         return not (await self.view(self.stage.alice))["positions"] and await self.is_level()
+
+    async def _is_late(self) -> bool:
+        """Say whether both have seen the jump: to one who sees it later, what was signed before is days old."""
+        states = [await party.call("status") for party in (self.stage.alice, self.stage.bob)]
+        return all(state["time"] >= self.expiry for state in states)
 
     async def close(self) -> None:
         """Close together: one transaction pays both."""

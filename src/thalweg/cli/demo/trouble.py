@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
+import time
 from typing import Any, Final
 
 from thalweg.api.decimals import format_decimal, parse_decimal
 from thalweg.chain.wallet import wallet
 from thalweg.cli.demo import mallory
 from thalweg.cli.demo.figures import DECIMALS
-from thalweg.cli.demo.stage import PASSWORD, TRADERS, Party
+from thalweg.cli.demo.processes import send
+from thalweg.cli.demo.stage import PASSWORD, PATIENCE_S, TRADERS, Party
 from thalweg.cli.demo.story import PAYMENT, Story, until
 from thalweg.errors import InvariantBroken, Unavailable
 from thalweg.units import ChannelId, UnixSeconds
@@ -57,14 +59,16 @@ async def vanish(story: Story) -> dict[str, Any]:
         phase.say("bob stops answering in the middle of an update")
         assert bob.child is not None
         await stage.count(bob)
-        bob.child.process.send_signal(signal.SIGSTOP)
+        send(bob.child.process, signal.SIGSTOP)
         try:
             await stage.alice.call("pay", channel=story.channel, payments=[_PAYMENT], wait_s=0.5)
         except Unavailable:
             phase.say("a payment is offered and not answered; bob is gone")
         await bob.child.kill()
+        phase.say(f"the clock jumps {PATIENCE_S} s, as long as alice's node waits")
+        await stage.jump_to(UnixSeconds(max(await stage.time(), int(time.time())) + PATIENCE_S + 1))
         await until("challenging", lambda: _is_disputed(story))
-        phase.say(f"unanswered for {story.stage.patience_s} s: alice's node challenged with version {newest}")
+        phase.say(f"unanswered for {PATIENCE_S} s: alice's node challenged with version {newest}")
     await settle_on_chain(story)
     return {"newest": newest}
 

@@ -6,12 +6,15 @@ from thalweg.network.gossip.events import (
     Cut,
     Deliver,
     Dial,
+    Due,
     Effect,
     Event,
     Joined,
+    Known,
     Left,
     More,
     Note,
+    Pause,
     Published,
     Received,
     Recorded,
@@ -26,7 +29,8 @@ from thalweg.network.gossip.state import Chance, State
 from thalweg.network.gossip.validation import ACCEPTED, Judgement, Validator, Verdict
 
 __all__ = [
-    "ACCEPTED", "PROTOCOL", "Accused", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Effect", "Event", "Joined",
-    "Judgement", "Left", "More", "Note", "Parameters", "Published", "Received", "Recorded", "Resumed", "Send", "Shape",
-    "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict", "Weights", "step",
+    "ACCEPTED", "PROTOCOL", "Accused", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Due", "Effect", "Event",
+    "Joined", "Judgement", "Known", "Left", "More", "Note", "Parameters", "Pause", "Published", "Received", "Recorded",
+    "Resumed", "Send", "Shape", "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict",
+    "Weights", "step",
 ]  # fmt: skip

@@ -34,6 +34,10 @@ class Resumed(msgspec.Struct, frozen=True):
     peer: bytes
 
 
+class Due(msgspec.Struct, frozen=True):
+    """The time of a `Pause` has passed."""
+
+
 class Subscribed(msgspec.Struct, frozen=True):
     """We read a topic from now on."""
 
@@ -49,6 +53,13 @@ class Unsubscribed(msgspec.Struct, frozen=True):
 
 class Published(msgspec.Struct, frozen=True):
     """We have a message of our own for a topic, which we may read or not."""
+
+    topic: str
+    payload: bytes
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A good message came another way: it needs no look and need not be asked for."""
 
     topic: str
     payload: bytes
@@ -72,7 +83,9 @@ class Beat(msgspec.Struct, frozen=True):
     """A heartbeat's time has passed."""
 
 
-Event = Joined | Left | Received | Resumed | Subscribed | Unsubscribed | Published | Recorded | Accused | Beat
+Event = (
+    Joined | Left | Received | Resumed | Due | Subscribed | Unsubscribed | Published | Known | Recorded | Accused | Beat
+)
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -87,6 +100,12 @@ class More(msgspec.Struct, frozen=True):
     """Messages of a peer's RPC are left: say `Resumed` before the next RPC of it, when everybody had his turn."""
 
     peer: bytes
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Say `Due` after so many seconds: until then good messages are gathered that are to be passed on."""
+
+    seconds: float
 
 
 class Deliver(msgspec.Struct, frozen=True):
@@ -121,4 +140,4 @@ class Note(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Send | More | Deliver | Cut | Dial | Note
+Effect = Send | More | Pause | Deliver | Cut | Dial | Note

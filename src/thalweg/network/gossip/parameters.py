@@ -31,6 +31,9 @@ class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How long things last. Everything periodic happens in heartbeats."""
 
     heartbeat_seconds: float = 1.0
+    gather_seconds: float = (
+        0.03  # at most, by chance, from a good message until it is passed on with what came meanwhile
+    )
     backoff_seconds: float = 60.0  # [prune backoff]
     leave_backoff_seconds: float = 10.0  # [unsubscribe backoff]
     backoff_seconds_max: float = 3600.0  # of what a peer asks for
@@ -51,6 +54,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     payload_bytes_max: int = 64 * 1024  # of topics whose validator says nothing smaller
     fields_per_rpc_max: int = 12_288  # nested ones included
     messages_per_rpc_max: int = 1024
+    gathered_max: int = 512  # messages that wait to be passed on
     messages_per_step: int = 4  # looked at before the shell sees to others: a signature takes a tenth of a millisecond
     topics_max: int = 256  # that a peer may subscribe to
     controls_per_rpc_max: int = 256  # IHAVE, IWANT, GRAFT and PRUNE together

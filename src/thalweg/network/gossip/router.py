@@ -6,15 +6,17 @@ A peer that is cut off is forgotten when the shell says that its link is gone; u
 from hashlib import sha256
 
 from thalweg.errors import InvariantBroken, PeerFault, Reason, UserFault
-from thalweg.network.gossip import control, heartbeat, mesh, rpc, validation
+from thalweg.network.gossip import control, heartbeat, mesh, passing, rpc, validation
 from thalweg.network.gossip.events import (
     Accused,
     Beat,
     Cut,
     Deliver,
+    Due,
     Effect,
     Event,
     Joined,
+    Known,
     Left,
     More,
     Note,
@@ -43,12 +45,17 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
             _on_rpc(state, peer, data, now, out)
         case Resumed(peer):
             _resume(state, peer, now, out)
+        case Due():
+            passing.pass_on(state, out)
         case Beat():
             heartbeat.beat(state, now, out)
             for peer in tuple(state.peers):
                 _cut_if_unheard(state, peer, out)
         case Published(topic, payload):
             _publish(state, topic, payload, now, out)
+        case Known(topic, payload):
+            if topic in state.topics:
+                state.topics[topic].seen.add(sha256(payload).digest(), is_good=True, now=now)
         case Joined():
             _on_joined(state, event, now, out)
         case Left(peer):
@@ -120,6 +127,7 @@ def _unsubscribe(state: State, name: str, now: float, out: Outbox) -> None:
     if topic is None:
         raise UserFault(Reason.NOT_FOUND, f"the topic {name} is not read")
     mesh.leave(state, name, topic, now, out)
+    state.gathered -= len(topic.gathered)
     del state.topics[name]
     state.scores.forget_topic(name)
     for peer in state.peers:
@@ -285,13 +293,11 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
         return
     state.scores.carry(message.topic)
     state.scores.first(peer.id, message.topic)
-    topic.recent[message_id] = Sighting(peer.id, now)
+    sighting = topic.recent[message_id] = Sighting(peer.id, now)
     field = rpc.message_field(message.topic, message.payload)
     state.history.add(message_id, message.topic, field)
     out.add(Deliver(message.topic, message.payload, peer.id))
-    for other in topic.mesh:
-        if other != peer.id:
-            out.message(other, field)
+    passing.gather(state, topic, sighting, field, out)
 
 
 def _on_duplicate(state: State, peer: Peer, name: str, message_id: bytes, now: float, *, is_good: bool) -> None:

@@ -25,6 +25,9 @@ class Chance(Protocol):
     def sample(self, population: Sequence[_T], k: int) -> list[_T]:
         """Return `k` different elements."""
 
+    def uniform(self, a: float, b: float) -> float:
+        """Return a number from `a` to `b`."""
+
 
 class Peer:
     """A linked peer."""
@@ -76,13 +79,14 @@ class Sighting:
 class Topic:
     """A topic we read."""
 
-    __slots__ = ("mesh", "recent", "seen", "validator")
+    __slots__ = ("gathered", "mesh", "recent", "seen", "validator")
 
     def __init__(self, validator: Validator, parameters: Parameters, now: float) -> None:
         self.validator = validator
         self.mesh: dict[bytes, None] = {}  # a set that keeps its order, so that a seed replays
         self.seen = Seen(parameters.times, parameters.caps, now)
         self.recent: dict[bytes, Sighting] = {}
+        self.gathered: list[tuple[Sighting, bytes]] = []  # to be passed on: who has it already, and the message encoded
 
 
 class Fanout:
@@ -110,6 +114,7 @@ class State:
         self.scores = Scores(parameters.weights, parameters.caps)
         self.authors: OrderedDict[bytes, Bucket] = OrderedDict()
         self.beats = 0
+        self.gathered = 0  # messages that wait to be passed on, in all topics
         self.counts: Counter[str] = Counter()  # for metrics: what was taken, sent and refused
 
     def candidates(self, topic: str, score_min: float, without: Container[bytes]) -> list[bytes]:

@@ -2,10 +2,12 @@
 
 Limits: items of an author, items and bytes in all. Where one is reached the items that expire first go, so that peers
 who know the same items keep the same ones. What was dropped for a limit is not asked for again for a while.
+
+An item that gossip just brought is *young*: it is under way to others too, so peers compare and exchange only the rest.
 """
 
 import heapq
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
@@ -40,7 +42,9 @@ class Shelf:
         self._refused: OrderedDict[bytes, None] = OrderedDict()
         self._queue: list[Key] = []  # a heap: what expires first; what is gone already is still in it
         self._bytes = 0
-        self._keys = Ordered()
+        self._keys = Ordered()  # of what is not young
+        self._young: set[bytes] = set()  # ids
+        self._growing: deque[tuple[float, Key]] = deque()  # until when what is young is; dropped ones are still in it
         self._salt = b""  # of the short ids below
         self._shortened: dict[bytes, bytes] = {}  # ids by their short forms
         self._unshortened: list[bytes] = []  # ids that are missing there
@@ -53,7 +57,7 @@ class Shelf:
 
     @property
     def index(self) -> Index:
-        """Return the keys in order."""
+        """Return the keys in order, without the young."""
         return self._keys.frozen()
 
     def get(self, item_id: bytes) -> bytes | None:
@@ -63,14 +67,14 @@ class Shelf:
 
     def payloads(self) -> tuple[bytes, ...]:
         """Return every item, those that expire first in front."""
-        return tuple(self._payloads[key[1]][1] for key in self.index.keys)
+        return tuple(payload for _, (_, payload) in sorted(self._payloads.items(), key=_expiry))
 
     def refuses(self, item_id: bytes) -> bool:
         """Say whether an item was dropped for a limit not long ago."""
         return item_id in self._refused
 
-    def add(self, payload: bytes) -> bool:
-        """Take a checked item; say whether it is here now and was not before.
+    def add(self, payload: bytes, *, young_until: float | None = None) -> bool:
+        """Take a checked item; say whether it is here now and was not before. Young ones come in order of their time.
 
         Raises:
             PeerFault: MALFORMED or OVERSIZED.
@@ -85,7 +89,11 @@ class Shelf:
         mine = self._authors.setdefault(item.author, {})
         mine[expiry, item_id] = None
         heapq.heappush(self._queue, (expiry, item_id))
-        self._keys.add((expiry, item_id))
+        if young_until is None:
+            self._keys.add((expiry, item_id))
+        else:
+            self._young.add(item_id)
+            self._growing.append((young_until, (expiry, item_id)))
         if self._salt:
             self._shortened[short_id(self._salt, item_id)] = item_id
         if len(mine) > self._caps.author_items_max:
@@ -93,6 +101,14 @@ class Shelf:
         while len(self._payloads) > self._caps.items_max or self._bytes > self._caps.bytes_max:
             self._refuse(self._first())
         return item_id in self._payloads
+
+    def settle(self, now: float) -> None:
+        """Let peers see what is young no longer."""
+        while self._growing and self._growing[0][0] <= now:
+            _, key = self._growing.popleft()
+            if key[1] in self._young:
+                self._young.remove(key[1])
+                self._keys.add(key)
 
     def expire(self, now: float) -> None:
         """Drop what is out of date for everybody, whatever clocks say."""
@@ -178,9 +194,17 @@ class Shelf:
         self._authors[author].pop(key)
         if not self._authors[author]:
             del self._authors[author]
-        self._keys.remove(key)
+        if key[1] in self._young:
+            self._young.remove(key[1])
+        else:
+            self._keys.remove(key)
         if self._salt:
             self._shortened.pop(short_id(self._salt, key[1]), None)
+
+
+def _expiry(named: tuple[bytes, tuple[int, bytes]]) -> Key:
+    item_id, (expiry, _) = named
+    return expiry, item_id
 
 
 def short_id(salt: bytes, item_id: bytes) -> bytes:

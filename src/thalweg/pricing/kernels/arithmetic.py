@@ -22,6 +22,8 @@ _EXP: Final = (
     1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040, 1 / 40320, 1 / 362880, 1 / 3628800, 1 / 39916800,
     1 / 479001600, 1 / 6227020800,
 )  # fmt: skip
+_COSH: Final = _EXP[0::2]
+_SINH: Final = _EXP[1::2]
 _ATANH: Final = tuple(1.0 / n for n in range(3, 23, 2))
 _LOG2_E: Final = 1.4426950408889634
 _LN2_HIGH: Final = 0.6931471803691238
@@ -97,6 +99,8 @@ def double_of(typing_context: Any, bits: Any) -> Any:
 
 
 _exp_polynomial: Final = polynomial(_EXP)
+_cosh_polynomial: Final = polynomial(_COSH)
+_sinh_polynomial: Final = polynomial(_SINH)
 _atanh_polynomial: Final = polynomial(_ATANH)
 _mills_polynomial: Final = polynomial(MILLS)
 _slope_polynomial: Final = polynomial(SLOPE)
@@ -113,6 +117,21 @@ def exp(x: float) -> float:
     power = double_of((bits_of(shifted) + 1023) << 52)
     value = (1.0 + fma(r * r, _exp_polynomial(r), r)) * power
     return value if x > _EXP_MIN else 0.0
+
+
+@njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)
+def exp_pair(x: float) -> Any:
+    """Return e^x and e^-x for |x| up to 708 (beyond, as at 708) from the even and odd parts of one series."""
+    low = x if x > _EXP_MIN else _EXP_MIN
+    bounded = low if low < -_EXP_MIN else -_EXP_MIN
+    shifted = fma(bounded, _LOG2_E, _MAGIC)
+    n = shifted - _MAGIC
+    r = fma(-n, _LN2_LOW, fma(-n, _LN2_HIGH, bounded))
+    square = r * r
+    even = fma(square, _cosh_polynomial(square), 1.0)
+    odd = fma(r * square, _sinh_polynomial(square), r)
+    bits = bits_of(shifted)
+    return (even + odd) * double_of((bits + 1023) << 52), (even - odd) * double_of((1023 - bits) << 52)
 
 
 @njit(fastmath=FLOAT_FLAGS, error_model="numpy", forceinline=True)

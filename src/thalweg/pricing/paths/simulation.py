@@ -30,6 +30,8 @@ FIELDS: Final = (
     "vega_score",
 )  # fmt: skip
 
+_AVERAGES: Final = frozenset(("terminal", "average", "log_average", "score", "average_vega"))
+
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to sample: `paths` is rounded up to whole blocks of 64 (antithetic: pairs of blocks; Sobol: a power of two).
@@ -116,6 +118,13 @@ def simulate(
     kernel = warm.optional("paths") if sampling.backend == "numba" else None
     if kernel is None:
         arrays.simulate(model, scene, sampling, wanted, FIELDS, out)
+        return Statistics(**dict(zip(FIELDS, out, strict=True)), base=base, size=size, mirrored=mirrored)
+    if isinstance(model, BlackScholes) and not size and not scene.continuous and _AVERAGES.issuperset(wanted):
+        summary = (
+            model.volatility, scene.times, np.log(scene.forwards), scene.weights, "average_vega" in wanted,
+            sampling.seed, mirrored,
+        )  # fmt: skip
+        _spread(warm.optional("mirrored"), summary, base, sampling.threads, out)
         return Statistics(**dict(zip(FIELDS, out, strict=True)), base=base, size=size, mirrored=mirrored)
     steps = scene.times.size
     dimensions = (1, 2, 1, 3, 3)[model.diffusion] * steps

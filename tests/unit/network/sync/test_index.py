@@ -1,6 +1,7 @@
 """A set of keys that changes gives the same index, always, as its keys put in order anew."""
 
 import random
+from hashlib import sha256
 
 import pytest
 
@@ -90,3 +91,26 @@ def test_short_ids_are_prepared_a_few_at_a_time_and_follow_what_comes_and_goes()
     assert set(shelf.short_ids(other).values()) == set(expected.values())
     assert shelf.has_shortened(other)
     assert shelf.short_ids(salt) == expected
+
+
+def test_what_is_young_is_here_but_not_compared_until_its_time_has_passed() -> None:
+    author = Identity(bytes(32))
+    old, young, dropped = (items.sign(author, "t", name, 1_000_000.0) for name in (b"old", b"young", b"dropped"))
+    shelf, other = Shelf(Caps(author_items_max=3)), Shelf()
+    shelf.add(old)
+    other.add(old)
+    assert shelf.add(young, young_until=10.0)
+    assert not shelf.add(young)  # it is here
+    assert shelf.get(sha256(young).digest()) == young
+    assert set(shelf.payloads()) == {old, young}
+    assert shelf.fingerprint((0, b"")) == other.fingerprint((0, b""))
+    shelf.add(dropped, young_until=10.5)
+    shelf.settle(9.9)
+    assert shelf.fingerprint((0, b"")) == other.fingerprint((0, b""))
+    shelf.settle(10.0)
+    other.add(young)
+    assert shelf.fingerprint((0, b"")) == other.fingerprint((0, b""))
+    shelf.expire(2_000_000.0)  # while one is young
+    assert not len(shelf)
+    shelf.settle(11.0)
+    assert not shelf.index.keys

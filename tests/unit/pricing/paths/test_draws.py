@@ -1,6 +1,7 @@
 """Random numbers: known answers, the laws they should follow, quasi-random points that fill the cube."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numba import njit
 
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.kernels import draws
+from thalweg.pricing.kernels.arithmetic import exp_pair
 from thalweg.pricing.kernels.philox import normal_of, philox
 from thalweg.pricing.paths import sobol
 
@@ -18,6 +20,7 @@ VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "philox4x32_10.jso
 
 
 words: Any = njit(lambda c0, c1, c2, c3, k0, k1: philox(c0, c1, c2, c3, k0, k1))
+pair: Any = njit(lambda x: exp_pair(x))
 quantile: Any = njit(lambda probability: normal_of(probability))
 
 
@@ -32,6 +35,13 @@ def test_the_inverse_normal_has_the_digits_of_fifty_digit_arithmetic() -> None:
         with mpmath.mp.workdps(50):
             exact = float(mpmath.sqrt(2) * mpmath.erfinv(2 * mpmath.mpf(p) - 1))
         assert abs(quantile(p) - exact) <= 2e-15 * max(abs(exact), 1e-3)
+
+
+def test_a_pair_of_exponentials_has_the_digits_of_both() -> None:
+    for x in [0.0, 1e-9, 0.3, -0.347, 0.999, 2.5, -17.25, 300.1, -700.0]:
+        for found, way in zip(pair(x), (1.0, -1.0), strict=True):
+            assert abs(found - math.exp(way * x)) <= 4e-16 * math.exp(way * x)
+    assert pair(1e4) == pair(708.0)
 
 
 def test_normals_have_the_moments_of_normals_and_no_correlation() -> None:

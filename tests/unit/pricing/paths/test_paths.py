@@ -70,6 +70,19 @@ def test_the_number_of_threads_changes_no_bit(model: Model) -> None:
     assert len(hashes) == 1
 
 
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_averages_in_one_pass_are_those_of_whole_paths(antithetic: bool) -> None:
+    times = np.array([0.1, 0.15, 0.4, 0.7, 0.75, 1.0, 3.0])
+    weights = np.array([0.0, 0.2, 0.1, 0.0, 0.3, 0.3, 0.1])
+    scene = Scene(100.0, times, 100.0 * np.exp(0.05 * times), weights, np.ones(7, np.bool_))
+    wanted = ("terminal", "average", "log_average", "score", "average_vega")
+    sampling = Sampling(paths=640, antithetic=antithetic, seed=5)
+    short = simulate(BlackScholes(0.45), scene, sampling, wanted)
+    whole = simulate(BlackScholes(0.45), scene, sampling, (*wanted, "maximum"))
+    for name in wanted:
+        assert np.allclose(getattr(short, name), getattr(whole, name), rtol=1e-13, atol=1e-12), name
+
+
 @pytest.mark.parametrize("case", ASIAN["cases"], ids=lambda case: str(case["fixings"]))
 def test_published_asian_prices_are_met(case: dict[str, Any]) -> None:
     n = case["fixings"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from thalweg.cli.demo.processes import tail
+from thalweg.cli.demo.processes import send, tail
 from thalweg.errors import Reason, Unavailable
 
 READY_SECONDS: Final = 60.0
@@ -56,8 +56,7 @@ class MemberProcess:
 
     async def kill(self) -> None:
         """End it at once, as a power cut would."""
-        if self.is_running:
-            self.process.send_signal(signal.SIGKILL)
+        send(self.process, signal.SIGKILL)
         await self.process.wait()
 
     async def stop(self) -> None:
