@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from tests.contracts.reference import words
-from tests.contracts.reference.chain import Account, Dispute
+from tests.contracts.reference.accounts import Account, Dispute
 from tests.contracts.scene import USD, Scene, State
 from tests.vectors import test_eip712 as example
 

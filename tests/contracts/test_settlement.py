@@ -141,6 +141,18 @@ def test_losses_are_capped_by_what_is_not_free_and_winners_cut_pro_rata(scene: S
     assert channel.wallets() == (30_000_001, 146_666_666, 123_333_333)
 
 
+def test_a_gain_of_a_single_unit_is_paid(scene: Scene) -> None:
+    channel = scene.opened(amounts=(3, 3))
+    expiry = scene.expiry(100)
+    call = option(scene.oracle, 60_000, expiry, unit=1)
+    state = _disputed(channel, (position(1, call, 1),), _locked(3, 3), _locked(3, 3))
+    scene.speak(expiry, 60_001 * SCALE)
+
+    channel.do(channel.settlement(state))
+
+    assert channel.wallets() == (4, 2)
+
+
 def test_a_lock_is_never_junior_to_a_losing_position(scene: Scene) -> None:
     channel = scene.opened(amounts=(20 * USD, 5 * USD))
     expiry = scene.expiry(100)

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.contracts.batches import batched, deploy_batch, failures
 from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import Account, Evm, Receipt, Reverted, account
-from tests.contracts.reference import chain, words
+from tests.contracts.family import Kid
+from tests.contracts.reference import accounts, chain, words
 from tests.contracts.reference.money import TOKEN
 from tests.contracts.scene import FEED, Channel, Scene, State
 from tests.contracts.siege import states
@@ -82,7 +83,7 @@ def _verdict(judge: Callable[[], None]) -> Sequence[str]:
     """Return the reasons for which the model refuses; none where it does not."""
     try:
         judge()
-    except chain.Refused as refused:
+    except accounts.Refused as refused:
         return refused.reasons
     return ()
 
@@ -108,6 +109,8 @@ class Ground(RuleBasedStateMachine):
     snapshot: int
     channels: list[Channel]
     payers: list[tuple[Address, ...]]
+    kid: Kid
+    kids: list[State]
     model: chain.Chain
     expiries: tuple[int, ...]
     tick: int
@@ -133,6 +136,18 @@ class Ground(RuleBasedStateMachine):
             assert (view.opened, view.closed) == (model is not None, model is not None and model.is_closed)
             if model is not None and not model.is_closed:
                 assert (list(view.deposited), list(view.withdrawn)) == (model.deposited, model.withdrawn)
+
+    @invariant()
+    def both_words_of_the_child_are_the_models(self) -> None:
+        if not hasattr(self, "kid"):
+            return
+        child = self.kid.child.id
+        model = self.model.children.accounts.get(child)
+        for slot, expected in enumerate(words.of(model)):
+            place = int.from_bytes(keccak(encoded((slot, child))))
+            assert self.evm.slot(self.scene.subchannels, place) == expected
+        if child in self.model.children.outcomes:
+            assert [share for _, share in self.kid.outcome()] == self.model.children.outcomes[child]
 
     @invariant()
     def everybodys_money_is_where_the_model_has_it(self) -> None:
@@ -223,10 +238,10 @@ class Ground(RuleBasedStateMachine):
             assert said in allowed if said else not allowed, f"{index}: {said!r}, where the model has {allowed}"
         self._take_in(receipt, before)
 
-    def _standing(self) -> dict[bytes, tuple[bool, chain.Dispute | None]]:
+    def _standing(self) -> dict[bytes, tuple[bool, accounts.Dispute | None]]:
         return {channel: (one.is_closed, one.dispute) for channel, one in self.model.accounts.items()}
 
-    def _take_in(self, receipt: Receipt, before: dict[bytes, tuple[bool, chain.Dispute | None]]) -> None:
+    def _take_in(self, receipt: Receipt, before: dict[bytes, tuple[bool, accounts.Dispute | None]]) -> None:
         for channel in self.channels:
             channel.fold_own(receipt)
         for number, (was_closed, dispute) in before.items():
@@ -234,7 +249,7 @@ class Ground(RuleBasedStateMachine):
             if model.is_closed and not was_closed:
                 self._check_closing(model, dispute)
 
-    def _check_closing(self, model: chain.Account, dispute: chain.Dispute | None) -> None:
+    def _check_closing(self, model: accounts.Account, dispute: accounts.Dispute | None) -> None:
         """All of a closed channel's money was paid out, none of anybody else's; in whatever runs, as in one."""
         for asset in range(model.assets):
             assert sum(model.withdrawn[asset :: model.assets]) == sum(model.deposited[asset :: model.assets])
@@ -258,7 +273,16 @@ class Ground(RuleBasedStateMachine):
             moment += GRID_S
         return moment
 
-    def _account(self, channel: Channel) -> chain.Account:
+    def _close_out(self, which: int) -> int:
+        """Return when a channel, or the child, is closed out at the mark as things are."""
+        child = self.model.children.dispute(self.kid.child)
+        if which % 3 == 2:
+            ends = [self.kid.child.until, *([child.deadline] if child and self.kid.child.terms.close_out else [])]
+            return min(ends)
+        dispute = self.channels[which % 2].view.dispute
+        return self.tick if dispute is None else dispute.deadline
+
+    def _account(self, channel: Channel) -> accounts.Account:
         return self.model.accounts[channel.id]
 
     def _shown(self, which: int, pick: int) -> tuple[Channel, State | None]:
