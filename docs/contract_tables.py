@@ -19,7 +19,7 @@ STEPS: Final = {
     "topup": ("top up", "34,511 (Vector), 70,207 (Raiden)"),
     "withdraw": ("withdraw in part", "97,664 (Raiden)"),
     "close": ("close, both paid", "99,208 (Nitro)"),
-    "extra_party_close": ("each further participant at a closing", "~29,000 (Nitro)"),
+    "extra_party_close": ("each further participant at a closing, from the fourth on", "~29,000 (Nitro)"),
     "challenge": ("challenge", "109,101 (Perun)"),
     "respond": ("respond", "74,320 (Nitro)"),
     "settle": ("settle without claims, both paid", "69,707 (Nitro)"),

@@ -5,25 +5,23 @@ python theirs.py serve | python theirs.py measure ADDRESS | python theirs.py gos
 # mypy: ignore-errors
 # (its imports are not installed where mypy runs)
 
-import hashlib
 import json
 import os
 import resource
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import multiaddr
 import trio
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.peer.peerinfo import info_from_p2p_addr
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
-from libp2p.pubsub.pubsub import Pubsub
-from libp2p.tools.anyio_service import background_trio_service
-from libp2p.utils.varint import encode_uvarint, read_length_prefixed_protobuf
+from libp2p.utils.varint import read_length_prefixed_protobuf
+
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "interop"))
+from py_libp2p_node import echo, fresh_host, gossiping, write_message
 
 ECHO = "/bench/echo/1"
 SIZE = 512
@@ -43,20 +41,9 @@ def resident_mb():
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-async def echo(stream):
-    """Send back every message."""
-    while True:
-        try:
-            message = await read_length_prefixed_protobuf(stream)
-        except Exception:  # the stream's end, for which py-libp2p has many names
-            await stream.close()
-            return
-        await stream.write(encode_uvarint(len(message)) + message)
-
-
 async def serve():
     """Serve until standard input ends."""
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     host.set_stream_handler(ECHO, echo)
     async with host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")]):
         print(host.get_addrs()[0], flush=True)
@@ -65,7 +52,7 @@ async def serve():
 
 async def trip(stream, message):
     """Send a message and wait for its echo."""
-    await stream.write(encode_uvarint(len(message)) + message)
+    await write_message(stream, message)
     await read_length_prefixed_protobuf(stream)
 
 
@@ -86,14 +73,14 @@ async def measure(address):
     times = []
     peer = info_from_p2p_addr(multiaddr.Multiaddr(address))
     for _ in range(DIALS):
-        host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+        host = fresh_host()
         async with host.run(listen_addrs=[]):
             begun = time.perf_counter()
             await host.connect(peer)
             await trip(await host.new_stream(peer.peer_id, [ECHO]), b"first")
             times.append(time.perf_counter() - begun)
     results["dial_p50_ms"] = statistics.median(times) * 1e3
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     async with host.run(listen_addrs=[]):
         await host.connect(peer)
         results["base_mb"] = resident_mb()
@@ -113,7 +100,7 @@ async def measure(address):
         async def send():
             for _ in range(PIPELINED):
                 await room.acquire()
-                await stream.write(encode_uvarint(len(message)) + message)
+                await write_message(stream, message)
 
         room = trio.Semaphore(DEEP)
         async with trio.open_nursery() as nursery:
@@ -129,7 +116,7 @@ async def gossip(count, rate, addresses):
     """Publish and read signed 200-byte messages; one verification a message, as ours does."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     latencies = []
 
     def good(_, message):
@@ -139,23 +126,7 @@ async def gossip(count, rate, addresses):
             return False
         return True
 
-    router = GossipSub(
-        protocols=[PROTOCOL_ID_V11],
-        degree=6,
-        degree_low=4,
-        degree_high=12,
-        heartbeat_interval=1,
-        max_messages_per_topic_per_second=1_000_000.0,
-        spam_protection_enabled=False,
-        eclipse_protection_enabled=False,
-    )
-    router._check_equivocation = lambda message: True  # 0.8.1 takes any two anonymous messages for an equivocation
-    pubsub = Pubsub(
-        host, router, strict_signing=False, msg_id_constructor=lambda message: hashlib.sha256(message.data).digest()
-    )
-    listening = host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")])
-    async with listening, background_trio_service(pubsub), background_trio_service(router):
-        await pubsub.wait_until_ready()
+    async with host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")]), gossiping(host) as pubsub:
         pubsub.set_topic_validator(TOPIC, good, False)
         subscription = await pubsub.subscribe(TOPIC)
         print(host.get_addrs()[0], flush=True)

@@ -11,7 +11,7 @@ from eth_abi import abi as codec
 from tests.contracts.evm import Account, Evm, Receipt, account
 
 from thalweg.chain.artefacts import ADJUDICATOR, PRICER, QUORUM_ORACLE, RESOLVER, SUBCHANNELS, TEST_TOKEN, entries
-from thalweg.chain.calls import Invocation, encode, fold
+from thalweg.chain.calls import Invocation, encode, fold, pack, signatures_of, terms_of
 from thalweg.channel.claims import Claim
 from thalweg.channel.hashes import (
     balances_hash,
@@ -279,12 +279,7 @@ class Channel:
 
     def resumption(self, version: int, signatures: Sequence[tuple[bytes, bytes]]) -> Invocation:
         """Return the call that calls a dispute off."""
-        terms = self.terms
-        members = (
-            terms.participants, terms.payouts, terms.assets, terms.settlement, terms.challenge_period_s,
-            int(terms.close_out), terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
-        )  # fmt: skip
-        return invocation(self.scene.adjudicator, ADJUDICATOR, "resume", members, version, signatures)
+        return invocation(self.scene.adjudicator, ADJUDICATOR, "resume", terms_of(self.terms), version, signatures)
 
     def tampered(self, call: Call, function: str, **changes: Any) -> Invocation:
         """Return a call with arguments replaced by their position: `_3=...`."""
@@ -358,7 +353,7 @@ class Channel:
         state = ChannelState(self.id, Version(0), ZERO_HASH, ZERO_HASH)
         return State(state, (Holding(),) * len(self.amounts), (), UnixSeconds(0), ())
 
-    def final(self, balances: Sequence[int]) -> State:
+    def final(self, balances: Sequence[int | Holding]) -> State:
         """Return a final state."""
         return self.state(VERSION_FINAL, balances)
 
@@ -369,6 +364,16 @@ class Channel:
     def closing(self, state: State) -> CloseChannel:
         """Return the call that closes by a final state."""
         return CloseChannel(self.terms, self.view.deposited, self.view.withdrawn, state.shown, state.holdings, SALT)
+
+    def plain_closing(self, state: State) -> Invocation:
+        """Return the call that closes by a final state as channels of any size do, which cheaper ones need not."""
+        call = self.closing(state)
+        holdings = [(pack(one.balance, one.free), pack(one.deposited, one.withdrawn)) for one in call.holdings]
+        totals = [pack(*total) for total in zip(call.deposited, call.withdrawn, strict=True)]
+        signed = signatures_of(call.shown.signatures)
+        return invocation(
+            self.scene.adjudicator, ADJUDICATOR, "close", terms_of(self.terms), totals, holdings, call.salt, signed
+        )
 
     def challenge(self, state: State, seat: int = 0, signer: Account | None = None, **changes: Any) -> ChallengeState:
         """Return the call that starts a dispute."""

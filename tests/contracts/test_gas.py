@@ -35,6 +35,7 @@ CEILINGS: Final = {
     "topup": 60_000,
     "extra_party_close": 26_000,
     "position_each": 12_000,
+    "batch_close_each": 45_000,
     "virtual_exit": 400_000,
     "mark_price": 12_000,
 }
@@ -43,9 +44,8 @@ CEILINGS: Final = {
 def measure(scene: Scene) -> dict[str, int]:
     """Return every figure."""
     scene.opened("carol", "dave")
-    for name in ("alice", "bob", "erin"):
+    for name in ("alice", "bob", "erin", "frank"):
         scene.give(account(name), USD)
-    close = _close(scene, "alice", "bob")
     return {
         "open_permit_first": _open_by_permit(scene),
         "open_permit": _open_by_permit(scene),
@@ -53,8 +53,8 @@ def measure(scene: Scene) -> dict[str, int]:
         "open_approve": _open_by_approval(scene),
         "topup": _top_up(scene),
         "withdraw": _withdraw(scene),
-        "close": close,
-        "extra_party_close": _close(scene, "alice", "bob", "erin") - close,
+        "close": _close(scene, "alice", "bob"),
+        "extra_party_close": _close(scene, "alice", "bob", "erin", "frank") - _close(scene, "alice", "bob", "erin"),
         **_dispute(scene),
         "position": _positions(scene, 1),
         "position_each": (_positions(scene, 5) - _positions(scene, 1)) // 4,
@@ -142,7 +142,7 @@ def _withdraw(scene: Scene) -> int:
 
 def _close(scene: Scene, *names: str) -> int:
     channel = scene.opened(*names)
-    balances = (120 * USD, 80 * USD, 100 * USD)[: len(names)]
+    balances = (120 * USD, 80 * USD, 100 * USD, 100 * USD)[: len(names)]
     return channel.do(channel.closing(channel.final(balances))).gas_used
 
 

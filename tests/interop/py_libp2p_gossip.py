@@ -9,19 +9,13 @@ prints one JSON object.
 # mypy: ignore-errors
 # (its imports are not installed where mypy runs)
 
-import hashlib
 import json
-import os
 import sys
 
 import multiaddr
 import trio
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.peer.peerinfo import info_from_p2p_addr
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
-from libp2p.pubsub.pubsub import Pubsub
-from libp2p.tools.anyio_service import background_trio_service
+from py_libp2p_node import fresh_host, gossiping
 
 TOPIC = "interop"
 MESSAGES = 200
@@ -30,22 +24,7 @@ PAUSE_SECONDS = 0.01
 
 
 async def converse(host, listen):
-    router = GossipSub(
-        protocols=[PROTOCOL_ID_V11],
-        degree=6,
-        degree_low=4,
-        degree_high=12,
-        heartbeat_interval=1,
-        max_messages_per_topic_per_second=1_000_000.0,
-        spam_protection_enabled=False,
-        eclipse_protection_enabled=False,
-    )
-    router._check_equivocation = lambda message: True  # 0.8.1 takes any two anonymous messages for an equivocation
-    pubsub = Pubsub(
-        host, router, strict_signing=False, msg_id_constructor=lambda message: hashlib.sha256(message.data).digest()
-    )
-    async with background_trio_service(pubsub), background_trio_service(router):
-        await pubsub.wait_until_ready()
+    async with gossiping(host) as pubsub:
         subscription = await pubsub.subscribe(TOPIC)
         if listen:
             print(host.get_addrs()[0], flush=True)
@@ -73,7 +52,7 @@ async def converse(host, listen):
 
 async def main():
     listen = sys.argv[1] == "listen"
-    host = new_host(key_pair=create_new_key_pair(os.urandom(32)))
+    host = fresh_host()
     addresses = [multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")] if listen else []
     with trio.fail_after(SECONDS_MAX):
         async with host.run(listen_addrs=addresses):

@@ -8,15 +8,15 @@ import heapq
 import random
 from collections.abc import Iterable
 
-import coincurve
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.oracle.quorum import KEYS, ORACLE, SEPARATOR, SIGNERS
 
 from thalweg.codec import decode, encode
-from thalweg.crypto import address_of, sign
+from thalweg.crypto import sign
 from thalweg.instruments.quorum import verify_equivocation, verify_report
-from thalweg.instruments.report import Mark, Settlement, SignedReport, oracle_domain, report_digest
+from thalweg.instruments.report import Mark, Settlement, SignedReport, report_digest
 from thalweg.oracle.agreement import SignReport
 from thalweg.oracle.messages import (
     MESSAGE_BYTES_MAX,
@@ -55,12 +55,8 @@ from thalweg.oracle.step import (
     restored,
     step,
 )
-from thalweg.units import Address, Hash, Price, UnixSeconds
+from thalweg.units import Hash, Price, UnixSeconds
 
-KEYS = [coincurve.PrivateKey(bytes([seat + 1]) * 32) for seat in range(4)]
-SIGNERS = tuple(address_of(key.public_key) for key in KEYS)
-ORACLE = Address(b"\x0c" * 20)
-SEPARATOR = oracle_domain(1, ORACLE).separator()
 THRESHOLD = 3
 EXPIRY = UnixSeconds(1_800_000_000)
 CALM = EXPIRY + 40

@@ -50,6 +50,7 @@ CELLS_MAX: Final = PARTICIPANTS_MAX * ASSETS_MAX
 TIME_MAX: Final = UnixSeconds(2**40)  # far beyond any expiry: no honest chain gets near it
 CLAIMS_A_CALL: Final = 8  # `resolve` takes no more at once; what a call leaves, the next one walks
 NO_SALT: Final = ZERO_HASH  # of version 0's balances, which nobody signs
+_PAIR: Final = 2  # participants, with one asset: the common kind has cheaper calls
 _KIND_POSITION, _KIND_HASH_LOCK, _KIND_SUBCHANNEL = 0, 1, 2
 _PULL_ALLOWANCE, _PULL_PERMIT = 0, 1
 
@@ -204,7 +205,10 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
             state, signatures = call.shown.state, signatures_of(call.shown.signatures)
             return "withdraw", (*_channel(call), state.version, *_balances(call), state.claims_root, signatures)
         case CloseChannel():
-            return "close", (*_channel(call), *_balances(call), signatures_of(call.shown.signatures))
+            signatures = signatures_of(call.shown.signatures)
+            if len(call.terms.assets) == 1 and len(call.terms.participants) == len(signatures) == _PAIR:
+                return "close_pair", (_pair_of(call.terms), _totals(call), *_balances(call), signatures)
+            return "close", (*_channel(call), *_balances(call), signatures)
         case ChallengeState():
             return "challenge", (
                 terms_of(call.terms), *_shown(call), call.challenger, call.valid_until, _signature(call.signature),
@@ -264,6 +268,14 @@ def terms_of(terms: Terms) -> tuple[Any, ...]:
 def rules_of(terms: Terms) -> int:
     """Return what a settlement needs of the terms besides whom it pays, in one word."""
     return terms.settlement | int(terms.close_out) << 8 | terms.exit_spread << 16
+
+
+def _pair_of(terms: Terms) -> tuple[Any, ...]:
+    """Return the terms of two participants with one asset, as calls that know no others take them."""
+    return (
+        terms.participants, terms.payouts, terms.assets[0], terms.challenge_period_s, int(terms.close_out),
+        terms.exit_spread, terms.oracle, terms.risk_params_hash, terms.nonce,
+    )  # fmt: skip
 
 
 def _channel(call: TopUp | PayWithdrawal | CloseChannel) -> tuple[Any, ...]:

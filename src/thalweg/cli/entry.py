@@ -42,10 +42,11 @@ def application() -> typer.Typer:
         ("trade", channel.trade), ("offers", channel.offers), ("take", channel.take), ("positions", channel.positions),
     ):  # fmt: skip
         app.command(name, rich_help_panel="Trades")(deal)
-    for name, value in (
-        ("price", pricing.price), ("iv", pricing.iv), ("surface", pricing.surface), ("calibrate", pricing.calibrate),
-    ):  # fmt: skip
+    for name, value in (("price", pricing.price), ("surface", pricing.surface), ("calibrate", pricing.calibrate)):
         app.command(name, rich_help_panel="Pricing")(value)
+    # a number below zero is a number that is refused, not an option that there is not
+    numbers = {"ignore_unknown_options": True}
+    app.command("iv", rich_help_panel="Pricing", context_settings=numbers)(pricing.iv)
     for name, store in (
         ("backup", store_commands.backup), ("restore", store_commands.restore), ("version", store_commands.version),
     ):  # fmt: skip

@@ -16,8 +16,8 @@
 @dev Who may start a child's dispute: whoever knows its opening, whose salt only its parties and lenders do, once one
      of the parents it names is in dispute or `until` has passed, and no later than a month after `until`: from then
      on every parent counts a child that is not in dispute as repaid, so no two parents ever see different outcomes.
-     Nothing here locks a parent for ever: a child whose claims nobody can resolve is called off after three months, and
-     then everybody has what he began with.
+     Nothing here locks a parent for ever: a child whose claims nobody can resolve is called off after three months, one
+     whose balances nobody shows after a year, and then everybody has what he began with.
 """
 
 
@@ -53,7 +53,8 @@ PARENTS_MAX: constant(uint256) = 16
 _NOBODY: constant(uint256) = 255  # challenges a child: there is no exit spread
 _OPENING_MASK: constant(uint256) = (1 << 192) - 1
 _TIME_MAX: constant(uint256) = (1 << 32) - 1
-_STUCK_S: constant(uint256) = 90 * 86400
+_STUCK_S: constant(uint256) = 90 * 86400  # after which a child with claims may be called off
+_HIDDEN_S: constant(uint256) = 365 * 86400  # the same for a state without claims: only its people can settle it
 _PERIOD_MAX_S: constant(uint32) = 30 * 86400  # of a challenge: parents wait that long
 
 _DISPUTED: constant(uint256) = 1
@@ -301,7 +302,8 @@ def call_off(
 ):
     """
     @notice Decide a child that nobody settled for three months after its deadline and its `until`: everybody has what
-            he began with. A state without claims can always be settled, so it cannot be called off.
+            he began with. A state without claims can be settled at once by whoever knows its balances, which its lenders
+            may not; it takes a year.
     @param child The child.
     @param payees Its assets and rules.
     @param totals Its totals.
@@ -312,8 +314,8 @@ def call_off(
     ledger._funded(child, totals, ledger.DISPUTED)
     fingerprint: uint256 = ledger._fingerprint(messages._payees(payees), balances_hash, claims_root, walked)
     deadline: uint256 = ledger._ended(child, fingerprint) >> 224
-    refusals._unless_phase(claims_root != empty(bytes32))
-    assert block.timestamp > max(deadline, messages._until(payees.rules)) + _STUCK_S, "adjudicator: not yet"
+    patience: uint256 = _STUCK_S if claims_root != empty(bytes32) else _HIDDEN_S
+    assert block.timestamp > max(deadline, messages._until(payees.rules)) + patience, "adjudicator: not yet"
     amounts: DynArray[uint256, messages.CELLS_MAX] = []
     for total: uint256 in totals:
         amounts.append(total >> 128)

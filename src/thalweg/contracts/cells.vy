@@ -54,6 +54,16 @@ def _withdrawal(
 
 @internal
 @pure
+def _pair_held(totals: uint256[2]) -> uint256:
+    """
+    @notice Return what a channel of two with one asset holds.
+    """
+    paid: uint256 = unsafe_add(totals[0] & messages.LOW_HALF, totals[1] & messages.LOW_HALF)
+    return unsafe_sub(unsafe_add(totals[0] >> 128, totals[1] >> 128), paid)
+
+
+@internal
+@pure
 def _held(asset: uint256, assets: uint256, totals: DynArray[uint256, messages.CELLS_MAX]) -> uint256:
     """
     @notice Return what the channel holds of an asset.

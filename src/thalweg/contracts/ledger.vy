@@ -34,6 +34,8 @@ CLOSED: constant(uint256) = 3 << 248
 STATUS_MASK: constant(uint256) = 255 << 248
 TOTALS_MASK: constant(uint256) = (1 << 208) - 1
 FINGERPRINT_MASK: constant(uint256) = (1 << 176) - 1
+_HEAD: constant(uint256) = 32  # of an array's encoding: where it begins, and how long it is
+_PAIR: constant(uint256) = 2
 
 
 # -- storage -----------------------------------------------------------------------------------------------------------
@@ -107,6 +109,20 @@ def _funded(channel: bytes32, totals: DynArray[uint256, messages.CELLS_MAX], sta
     word: uint256 = self.funding[channel]
     refusals._unless_phase(word & STATUS_MASK == status)
     refusals._unless_hash(word & TOTALS_MASK == convert(keccak256(abi_encode(totals)), uint256) & TOTALS_MASK)
+    return word
+
+
+@internal
+@view
+def _pair_funded(channel: bytes32, totals: uint256[2]) -> uint256:
+    """
+    @notice Return the funding word of a channel of two with one asset, open or disputed, with these totals.
+    """
+    word: uint256 = self.funding[channel]
+    refusals._unless_phase(word >= OPEN and word < CLOSED)
+    refusals._unless_hash(
+        word & TOTALS_MASK == convert(keccak256(abi_encode(_HEAD, _PAIR, totals)), uint256) & TOTALS_MASK
+    )
     return word
 
 

@@ -55,6 +55,19 @@ struct Terms:
     nonce: uint256
 
 
+# The terms of a channel of two with one asset, the common kind, which therefore is the settlement asset.
+struct Pair:
+    participants: address[2]
+    payouts: address[2]
+    asset: address
+    challenge_period: uint32
+    close_out: uint8
+    exit_spread: uint64
+    oracle: address
+    risk_params_hash: bytes32
+    nonce: uint256
+
+
 # What a settlement needs of the terms: whom it pays, in what, and its rules: a child's `until` (64 bits, from bit 80) | exit
 # spread (64) | close-out (8) | index of the settlement asset (8). The dispute's fingerprint binds it.
 struct Payees:
@@ -86,6 +99,29 @@ def _terms(terms: Terms) -> bytes32:
             self._addresses(terms.payouts),
             assets,
             terms.settlement,
+            terms.challenge_period,
+            terms.close_out,
+            terms.exit_spread,
+            terms.oracle,
+            terms.risk_params_hash,
+            terms.nonce,
+        )
+    )
+
+
+@internal
+@pure
+def _pair(terms: Pair) -> bytes32:
+    """
+    @notice Return the hash that `_terms` returns of the same terms.
+    """
+    return keccak256(
+        abi_encode(
+            _TERMS_TYPE,
+            keccak256(abi_encode(terms.participants)),
+            keccak256(abi_encode(terms.payouts)),
+            keccak256(abi_encode(terms.asset)),
+            empty(uint256),
             terms.challenge_period,
             terms.close_out,
             terms.exit_spread,
@@ -210,6 +246,24 @@ def _balances(holdings: DynArray[Holding, CELLS_MAX], salt: bytes32) -> bytes32:
             column.append(pair >> 128 if i % 2 == 0 else pair & LOW_HALF)
         columns[i] = keccak256(slice(abi_encode(column, ensure_tuple=False), 32, 32 * len(column)))
     return keccak256(abi_encode(_BALANCES_TYPE, columns, salt))
+
+
+@internal
+@pure
+def _pair_balances(one: Holding, two: Holding, salt: bytes32) -> bytes32:
+    """
+    @notice Return the hash that `_balances` returns of the same two holdings.
+    """
+    return keccak256(
+        abi_encode(
+            _BALANCES_TYPE,
+            keccak256(abi_encode(one.standing >> 128, two.standing >> 128)),
+            keccak256(abi_encode(one.standing & LOW_HALF, two.standing & LOW_HALF)),
+            keccak256(abi_encode(one.counted >> 128, two.counted >> 128)),
+            keccak256(abi_encode(one.counted & LOW_HALF, two.counted & LOW_HALF)),
+            salt,
+        )
+    )
 
 
 @internal

@@ -80,6 +80,20 @@ def _pay_whole(
 
 
 @internal
+def _pay_pair(asset: address, payouts: address[2], totals: uint256[2], holdings: messages.Holding[2]):
+    """
+    @notice Pay two people whose only asset this is as `_pay_whole` does.
+    """
+    left: uint256 = cells._pair_held(totals)
+    first: uint256 = min(cells._whole(totals[0], holdings[0].standing, holdings[0].counted), left)
+    second: uint256 = min(
+        cells._whole(totals[1], holdings[1].standing, holdings[1].counted), unsafe_sub(left, first)
+    )
+    self._pay(asset, payouts[1], second)
+    self._pay(asset, payouts[0], unsafe_sub(left, second))
+
+
+@internal
 def _pay_out(
     payouts: DynArray[address, messages.PARTICIPANTS_MAX],
     assets: DynArray[address, messages.ASSETS_MAX],

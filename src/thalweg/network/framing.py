@@ -45,9 +45,11 @@ class MessageReader:
         view = self._continue(memoryview(chunk), messages)
         offset, end = 0, len(view)
         while offset < end:
-            size = view[offset]
+            size, start = view[offset], offset + 1
             if size < _CONTINUE:
-                start = offset + 1
+                pass
+            elif start < end and 0 < view[start] < _CONTINUE:  # two bytes, nearly always else
+                size, start = size & 0x7F | view[start] << 7, start + 1
             elif (found := varint.decode(view, offset)) is not None:
                 size, start = found
             else:

@@ -196,11 +196,9 @@ class Link(asyncio.BufferedProtocol):
         transport, sealer = self._transport, self._sealer
         if transport is None or sealer is None or transport.is_closing():
             return
-        while self._paused_at is None:
-            plain = self.streams.take(PLAIN_BYTES_MAX)
-            if not plain:
-                break
-            transport.write(sealer.seal(plain))
+        while self._paused_at is None and self.streams.has_output:
+            if plain := self.streams.take(PLAIN_BYTES_MAX):
+                transport.write(sealer.seal(plain))
         self.streams.sent()
         if self._finishing and not self.streams.queued:
             self._farewell(Code.NORMAL)

@@ -71,11 +71,13 @@ def parse(data: bytes, fields_max: int = FIELDS_MAX, budget: Budget | None = Non
             tag, offset = _varint(data, offset)
         wire_type = tag & 7
         if wire_type == _BYTES:
+            start = offset + 1
             size = data[offset] if offset < end else _CONTINUE
-            if size < _CONTINUE:
-                start = offset + 1
-            else:
-                size, start = _varint(data, offset)
+            if size >= _CONTINUE:
+                if start < end and 0 < data[start] < _CONTINUE:  # two bytes, nearly always else
+                    size, start = size & 0x7F | data[start] << 7, start + 1
+                else:
+                    size, start = _varint(data, offset)
             offset = start + size
             if offset > end:
                 raise PeerFault(Reason.MALFORMED, _TRUNCATED)

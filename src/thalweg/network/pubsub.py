@@ -192,15 +192,17 @@ class Gossip:
 
     def _work(self) -> None:
         """Work off RPCs for a moment, one a peer in turn."""
-        until = self._now() + WORK_SECONDS
+        now = self._now()
+        until = now + WORK_SECONDS
         self._is_batching = True
         try:
             while self._busy:
                 inlet = self._busy.popleft()
-                self._work_off(inlet)
+                self._work_off(inlet, now)
                 if not inlet.is_idle:
                     self._busy.append(inlet)
-                if self._now() >= until:
+                now = self._now()
+                if now >= until:
                     break
         except Exception as error:  # a bug, ours or a reader's: asyncio would only log it; `Host.run` raises it
             self._host.crash(error)
@@ -211,18 +213,20 @@ class Gossip:
         else:
             self._is_working = False
 
-    def _work_off(self, inlet: Inlet) -> None:
+    def _work_off(self, inlet: Inlet, now: float) -> None:
         """Look at a peer's next RPC, or at what is left of its last one."""
         if inlet.has_more:
             inlet.has_more = False
-            self._do(gossip.Resumed(inlet.peer), inlet)
+            self._do(gossip.Resumed(inlet.peer), inlet, now)
         elif (rpc := inlet.next()) is not None:
             self.counts["rpcs_received"] += 1
             self.counts["bytes_received"] += len(rpc)
-            self._do(gossip.Received(inlet.peer, rpc), inlet)
+            self._do(gossip.Received(inlet.peer, rpc), inlet, now)
 
-    def _do(self, event: gossip.Event, inlet: Inlet | None = None) -> None:  # noqa: C901 - one case an effect
-        for effect in gossip.step(self._state, event, self._now()):
+    def _do(  # noqa: C901 - one case an effect
+        self, event: gossip.Event, inlet: Inlet | None = None, now: float | None = None
+    ) -> None:
+        for effect in gossip.step(self._state, event, self._now() if now is None else now):
             match effect:
                 case gossip.Send(peer, rpc, is_vital):
                     self._send(peer, rpc, is_vital=is_vital)

@@ -194,9 +194,14 @@ class Streams:
             self._count(self._openings, refused, "opens")
         self._forget_done()
 
+    @property
+    def has_output(self) -> bool:
+        """Say whether `take` may return anything."""
+        return self._mux.has_output
+
     def take(self, budget: int) -> bytes:
         """Return the next frames to send, `budget` bytes at most; nothing where nothing may be sent."""
-        return b"".join(self._mux.take(budget)) if self._mux.has_output else b""
+        return b"".join(self._mux.take(budget))
 
     def sent(self) -> None:
         """Note that as much as possible was sent: writers may go on."""

@@ -15,6 +15,8 @@ def encode(value: int) -> bytes:
     """Return `value` (0 .. 2^63 - 1) as a varint."""
     if value < _CONTINUE:
         return bytes((value,))
+    if value < _CONTINUE << 7:
+        return bytes((value & 0x7F | _CONTINUE, value >> 7))
     out = bytearray()
     while value >= _CONTINUE:
         out.append(value & 0x7F | _CONTINUE)

@@ -205,7 +205,8 @@ class Session:
     @property
     def has_output(self) -> bool:
         """Say whether `take` would return anything."""
-        return bool(self._control or any(self._ready))
+        urgent, bulk = self._ready
+        return bool(self._control or urgent or bulk)
 
     def queued_on(self, stream_id: int) -> int:
         """Return how many bytes are queued on a stream."""

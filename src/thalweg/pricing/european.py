@@ -24,10 +24,11 @@ small arrays until its kernels are warm, the pure-Python twin computes the same;
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing import scalar, warm
+from thalweg.pricing.bulk import DAY, POINT, Invalid, Units, checked_units, place
 from thalweg.pricing.planes import as_flags, as_floats, common_shape, planes
 
 if TYPE_CHECKING:
@@ -36,13 +37,9 @@ if TYPE_CHECKING:
 
 OUTPUTS: Final = scalar.Sensitivities._fields
 FIRST_ORDER: Final = OUTPUTS[:6]
-Units = Literal["trader", "raw"]
-Invalid = Literal["raise", "nan"]
-_POINT: Final = 0.01
-_DAY: Final = 1.0 / 365.25
 _TRADER: Final = {
-    "vega": _POINT, "theta": _DAY, "rho": _POINT, "vanna": _POINT, "volga": _POINT**2, "charm": _DAY, "zomma": _POINT,
-    "color": _DAY,
+    "vega": POINT, "theta": DAY, "rho": POINT, "vanna": POINT, "volga": POINT**2, "charm": DAY, "zomma": POINT,
+    "color": DAY,
 }  # fmt: skip
 
 
@@ -169,25 +166,13 @@ class _Job:
         unknown = [name for name in outputs if name not in OUTPUTS]
         if unknown or not outputs:
             raise UserFault(Reason.MALFORMED, f"outputs are some of {', '.join(OUTPUTS)}; not {unknown}")
-        if units not in ("trader", "raw"):
-            raise UserFault(Reason.MALFORMED, f"units are 'trader' or 'raw', not {units!r}")
+        trader = checked_units(units)
         self.signed = signed
         self.fields = [(name, as_floats(name, value)) for name, value in fields.items()]
         self.call = as_flags("is_call", is_call)
         self.shape = common_shape([("is_call", self.call), *self.fields])
-        self.results = {name: self._place(name, out) for name in outputs}
-        self.scales = np.array([_TRADER.get(name, 1.0) if units == "trader" else 1.0 for name in OUTPUTS])
-
-    def _place(self, name: str, out: Any) -> Any:
-        import numpy as np
-
-        given = None if out is None else out.get(name)
-        if given is None:
-            return np.empty(self.shape)
-        fits = isinstance(given, np.ndarray) and given.dtype == np.float64 and given.shape == self.shape
-        if not fits or not given.flags.writeable:
-            raise UserFault(Reason.MALFORMED, f"out[{name!r}] must be a writable float64 array of shape {self.shape}")
-        return given
+        self.results = {name: place(name, out, self.shape) for name in outputs}
+        self.scales = np.array([_TRADER.get(name, 1.0) if trader else 1.0 for name in OUTPUTS])
 
     def run(
         self, one: Callable[..., scalar.Sensitivities], bulk: Callable[..., int], invalid: Invalid
@@ -217,13 +202,13 @@ class _Job:
     def _one_by_one(self, one: Callable[..., scalar.Sensitivities], inputs: list[Any]) -> int:
         import numpy as np
 
-        chosen = [(OUTPUTS.index(name), place) for name, place in self.results.items()]
+        chosen = [(OUTPUTS.index(name), array) for name, array in self.results.items()]
         bad = 0
         for index, (call, *values) in zip(np.ndindex(self.shape), np.broadcast(*inputs), strict=True):
             result = one(bool(call), *map(float, values))
             bad += result[0] != result[0]
-            for output, place in chosen:
-                place[index] = self.scales[output] * result[output]
+            for output, array in chosen:
+                array[index] = self.scales[output] * result[output]
         return bad
 
     def _complaint(self) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.terms import Market, Terms
 
-_BUILT_IN: Final = ("closed", "smiles", "fourier", "simulated")
+_BUILT_IN: Final = ("closed", "pairs", "smiles", "fourier", "simulated")
 
 
 class Value(msgspec.Struct, frozen=True):

@@ -128,6 +128,61 @@ class Lookback(Terms, frozen=True, tag="lookback"):
     interval: float = 0.0
 
 
+class PartialLookback(Terms, frozen=True, tag="partial lookback"):
+    """A lookback on part of its life, `boundary` years from now; see `products.partial`.
+
+    Against a strike the extreme counts from the boundary on; without one (floating) until it, times `factor`.
+    """
+
+    positive: ClassVar[tuple[str, ...]] = ("years", "boundary", "factor")
+    is_call: bool
+    years: float
+    boundary: float
+    strike: float | None = None
+    extreme: float | None = None
+    factor: float = 1.0
+
+
+class TwoAssets(Terms, frozen=True, kw_only=True):
+    """Base of terms on two assets: the market's and the model's is the first, the second is described here."""
+
+    positive: ClassVar[tuple[str, ...]] = ("years", "spot2", "volatility2")
+    not_negative: ClassVar[tuple[str, ...]] = ()
+    years: float
+    spot2: float
+    volatility2: float
+    correlation: float
+    dividend2: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if abs(self.correlation) > 1.0:
+            raise UserFault(Reason.MALFORMED, f"correlation is {self.correlation}: it must be within -1..1")
+
+
+class Exchange(TwoAssets, frozen=True, kw_only=True, tag="exchange"):
+    """The right to give `quantity2` of the second asset for `quantity` of the first at expiry."""
+
+    quantity: float = 1.0
+    quantity2: float = 1.0
+
+
+class Spread(TwoAssets, frozen=True, kw_only=True, tag="spread"):
+    """max(S1 - S2 - strike, 0) at expiry, or the put."""
+
+    is_call: bool
+    strike: float = 0.0
+
+
+class Rainbow(TwoAssets, frozen=True, kw_only=True, tag="rainbow"):
+    """A call or put on the greater (`is_max`) or the smaller of both prices."""
+
+    positive: ClassVar[tuple[str, ...]] = (*TwoAssets.positive, "strike")
+    is_call: bool
+    is_max: bool
+    strike: float
+
+
 class Asian(Terms, frozen=True, tag="asian"):
     """On the average of `count` fixings still to come, from `first` to `years`, and of `seen` ones."""
 
@@ -156,8 +211,11 @@ class Twap(Terms, frozen=True, tag="twap"):
     tick_s: float = 60.0
 
 
-class VarianceTerms(Terms, frozen=True, tag="variance swap"):
-    """(Realised variance - strike) times notional; `gone` years with `realised` variance have passed."""
+class VarianceSwap(Terms, frozen=True, tag="variance swap"):
+    """(Realised variance - strike) times notional; realised is the sum of squared log-returns over the life in years.
+
+    `gone` years of it have passed, with `realised` (annual) variance.
+    """
 
     not_negative: ClassVar[tuple[str, ...]] = ("strike", "gone", "realised")
     strike: float
@@ -173,8 +231,12 @@ class Future(Terms, frozen=True, tag="future"):
     years: float
 
 
-class PerpetualTerms(Terms, frozen=True, tag="perpetual"):
-    """The fair price of a perpetual; see `products.perpetuals`."""
+class Perpetual(Terms, frozen=True, tag="perpetual"):
+    """The fair price of a perpetual; see `products.perpetuals`.
+
+    `kappa` is the pull to the index a year (three times 365.25: a premium paid in full every eight hours), `iota` the
+    fixed part a year; coin-settled or not.
+    """
 
     positive: ClassVar[tuple[str, ...]] = ("kappa",)
     kappa: float = 8766.0 / 8.0
@@ -208,8 +270,8 @@ class Market(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 ALL: Final[tuple[type[Terms], ...]] = (
-    European, American, Digital, Forward, Curve, Barrier, DoubleBarrier, Touch, Lookback, Asian, Twap, VarianceTerms,
-    Future, PerpetualTerms,
+    European, American, Digital, Forward, Curve, Barrier, DoubleBarrier, Touch, Lookback, PartialLookback, Asian, Twap,
+    VarianceSwap, Exchange, Spread, Rainbow, Future, Perpetual,
 )  # fmt: skip
 BY_NAME: Final = {str(kind.__struct_config__.tag): kind for kind in ALL}
 

@@ -183,10 +183,13 @@ def test_amounts_up_to_the_last_bit_overflow_nothing(scene: Scene, greatest: int
     channel = scene.opened()
     deposit = channel.invocation(channel.top_up(0, 1))
     assert scene.evm.refusal(tampered(deposit, "deposit", _4=greatest)) != ""
-    closing = channel.invocation(channel.closing(channel.final((100 * USD, 100 * USD))))
-    for word in ((greatest, 0), (0, greatest)):
-        assert scene.evm.refusal(tampered(closing, "close", _2=(word, (0, 0)))) == "adjudicator: wrong signer"
-        assert scene.evm.refusal(tampered(closing, "close", _1=word)) == "adjudicator: wrong hash"
+    final = channel.final((100 * USD, 100 * USD))
+    for name, closing in (
+        ("close_pair", channel.invocation(channel.closing(final))), ("close", channel.plain_closing(final)),
+    ):  # fmt: skip
+        for word in ((greatest, 0), (0, greatest)):
+            assert scene.evm.refusal(tampered(closing, name, _2=(word, (0, 0)))) == "adjudicator: wrong signer"
+            assert scene.evm.refusal(tampered(closing, name, _1=word)) == "adjudicator: wrong hash"
 
 
 def test_a_co_signed_claim_of_everything_there_could_be_takes_the_channel_and_no_more(scene: Scene) -> None:

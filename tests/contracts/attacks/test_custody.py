@@ -4,7 +4,7 @@ import pytest
 from tests.contracts.claims import image, lock
 from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import account
-from tests.contracts.family import Kid, disputed, lending
+from tests.contracts.family import Kid, disputed, lending, lent, settle, virtual
 from tests.contracts.scene import SALT, USD, Channel, Scene
 
 from thalweg.chain.artefacts import ADJUDICATOR
@@ -84,10 +84,26 @@ def test_a_child_that_can_be_settled_is_not_called_off(scene: Scene) -> None:
     disputed(near, one)
     newest = kid.state(9, (50 * USD, 0))
     kid.do(kid.challenge(newest, near))
-    scene.evm.travel(scene.evm.now() + 200 * DAY_S)
+    scene.evm.travel(kid.child.until + 365 * DAY_S)
 
-    assert kid.refusal(kid.call_off(newest)) != ""
+    assert kid.refusal(kid.call_off(newest)) == "adjudicator: not yet"
     kid.do(kid.settlement(newest))
+
+
+def test_a_child_whose_balances_its_people_hide_locks_its_lenders_for_a_year_and_no_longer(scene: Scene) -> None:
+    kid, near, far = virtual(scene)
+    one, two = lent(kid, near), lent(kid, far)
+    hidden = kid.state(9, (0, 50 * USD))  # the hub knows its hash alone
+    disputed(near, one)
+    kid.do(kid.challenge(hidden, near))
+    scene.evm.travel(kid.child.until + 365 * DAY_S + 1)
+
+    kid.do(kid.call_off(hidden))  # which takes no more than the event says
+    settle(near, one)
+    disputed(far, two)
+    settle(far, two)
+
+    assert scene.balance(account("hal").address) == 200 * USD
 
 
 def test_a_child_that_nobody_can_settle_is_called_off(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 python -m tests.integration.network.reach_process SEED LISTEN_IP PORT [--relay] [--punch] [--find] [ADDRESS...]
 
 Prints its address, keeps linked to the addresses; with --find it announces itself, and dials whom it hears of, instead.
-`dial ADDRESS` dials; `say` prints one JSON object about everything.
+`dial ADDRESS` dials, `ping PEER` asks a linked peer; `say` prints one JSON object about everything.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import json
 import sys
 
 from thalweg.errors import ThalwegError
-from thalweg.network import Host, Limits, Multiaddr, relay
+from thalweg.network import Host, Limits, Multiaddr, PeerId, relay
 from thalweg.network.discovery.announcement import Node
 from thalweg.network.discovery.book import PeerBook
 from thalweg.network.finder import Finder
@@ -50,11 +50,14 @@ async def main(arguments: list[str]) -> None:
             host.keep(address.peer, address)
         while line := await asyncio.to_thread(sys.stdin.readline):
             said: dict[str, object] = {}
-            if line.startswith("dial "):
-                try:
-                    await host.dial(Multiaddr.parse(line.split()[1]))
-                except ThalwegError as error:
-                    said["error"] = str(error)
+            what, _, about = line.strip().partition(" ")
+            try:
+                if what == "dial":
+                    await host.dial(Multiaddr.parse(about))
+                elif what == "ping":
+                    await host.ping(PeerId.parse(about))
+            except ThalwegError as error:
+                said["error"] = str(error)
             said |= {
                 "state": reach.state,
                 "relayed": [str(each) for each in reach.relaying.addresses()],

@@ -132,14 +132,20 @@ def framed(*rpcs: Rpc) -> bytes:
     return header(DATA, 0, 1, len(body)) + body
 
 
+async def raw_reader(alice: Reader) -> tuple[RawPeer, PeerId]:
+    """Link Mallory, who reads the topic."""
+    mallory, peer = await raw_gossip(alice, b"mallory".ljust(32))
+    mallory.send(framed(Rpc(subscriptions=(Subscription(TOPIC, True),))))
+    await until(lambda: peer in alice.gossip.peers(TOPIC))
+    return mallory, peer
+
+
 def test_a_forger_is_cut_off_over_the_wire_and_others_are_served() -> None:
     async def scenario() -> None:
         alice, bob = Reader(ALICE), Reader(BOB)
         async with reading(alice, bob):
             await all_linked([alice, bob])
-            mallory, peer = await raw_gossip(alice, b"mallory".ljust(32))
-            mallory.send(framed(Rpc(subscriptions=(Subscription(TOPIC, True),))))
-            await until(lambda: peer in alice.gossip.peers(TOPIC))
+            mallory, peer = await raw_reader(alice)
             forged = [Message(TOPIC, bob.item(b"%d" % number)[:-1] + b"x") for number in range(4)]
             mallory.send(framed(Rpc(messages=tuple(forged))))
             await mallory.farewell()
@@ -235,9 +241,7 @@ def test_a_peer_that_a_good_one_names_is_told_to_the_application() -> None:
     async def scenario() -> None:
         alice = Reader(ALICE)
         async with reading(alice):
-            mallory, peer = await raw_gossip(alice, b"mallory".ljust(32))
-            mallory.send(framed(Rpc(subscriptions=(Subscription(TOPIC, True),))))
-            await until(lambda: peer in alice.gossip.peers(TOPIC))
+            mallory, peer = await raw_reader(alice)
             named = rpc.Exchanged(b"somebody", b"record")
             author = Identity(b"author".ljust(32))
             items = [sign(author, TOPIC, b"%d" % number, time.time() + 60) for number in range(20)]
@@ -324,9 +328,7 @@ def test_a_gossip_stream_may_end_and_another_go_on() -> None:
     async def scenario() -> None:
         alice = Reader(ALICE)
         async with reading(alice):
-            mallory, peer = await raw_gossip(alice, b"mallory".ljust(32))
-            mallory.send(framed(Rpc(subscriptions=(Subscription(TOPIC, True),))))
-            await until(lambda: peer in alice.gossip.peers(TOPIC))
+            mallory, peer = await raw_reader(alice)
             mallory.send(header(DATA, FIN, 1, 0))
             opening = line(HEADER) + line(PROTOCOL)
             mallory.send(header(DATA, SYN, 3, len(opening)) + opening)

@@ -91,6 +91,14 @@ async def converse(alice: Party, gossip: Gossip, read: set[bytes]) -> None:
     await until(lambda: len(read) == MESSAGES)
 
 
+async def heard_all(process: Process, read: set[bytes]) -> None:
+    """Both sides have every message of the other."""
+    assert process.stdout is not None
+    assert json.loads(await process.stdout.readline()) == {"received": MESSAGES}
+    assert read == {b"theirs %d" % number for number in range(MESSAGES)}
+    await stop(process)
+
+
 def reading(alice: Party) -> tuple[Gossip, set[bytes]]:
     gossip, read = Gossip(alice.host), set[bytes]()
     gossip.subscribe(INTEROP_TOPIC, Open(), lambda payload, peer: read.add(payload))
@@ -106,10 +114,7 @@ def test_all_gossip_passes_both_ways_when_we_dial_py_libp2p() -> None:
             gossip, read = reading(alice)
             await alice.host.dial(address)
             await converse(alice, gossip, read)
-            assert process.stdout is not None
-            assert json.loads(await process.stdout.readline()) == {"received": MESSAGES}
-            assert read == {b"theirs %d" % number for number in range(MESSAGES)}
-            await stop(process)
+            await heard_all(process, read)
 
     asyncio.run(scenario())
 
@@ -124,9 +129,6 @@ def test_all_gossip_passes_both_ways_when_py_libp2p_dials_us() -> None:
                 INTEROP_PYTHON, INTEROP_GOSSIP, "dial", str(alice.address), stdin=PIPE, stdout=PIPE
             )
             await converse(alice, gossip, read)
-            assert process.stdout is not None
-            assert json.loads(await process.stdout.readline()) == {"received": MESSAGES}
-            assert read == {b"theirs %d" % number for number in range(MESSAGES)}
-            await stop(process)
+            await heard_all(process, read)
 
     asyncio.run(scenario())

@@ -3,6 +3,7 @@
     one (10.1.0.2) - router 44.0.0.2 -+
                                       +- internet - relay 44.0.0.1
     two (10.2.0.2) - router 44.0.0.3 -+
+    six (10.3.0.2) - router 44.0.0.4 -+    symmetric: another port for every connection
 
 The routers let nothing in that was not asked for. Skipped where the machine does not allow it.
 """
@@ -19,12 +20,14 @@ import pytest
 
 PATIENCE_SECONDS: Final = 40
 PREFIX: Final = f"tw{os.getpid()}"
-NET, ROUTER_ONE, ROUTER_TWO, ONE, TWO = (f"{PREFIX}{name}" for name in ("net", "r1", "r2", "h1", "h2"))
+NET, ROUTER_ONE, ROUTER_TWO, ROUTER_SIX, ONE, TWO, SIX = (
+    f"{PREFIX}{name}" for name in ("net", "r1", "r2", "r6", "h1", "h2", "h6")
+)
 PROBE: Final = "table ip probe {\n chain post {\n type nat hook postrouting priority 100;\n }\n}\n"
 NAT: Final = """
 table ip nat {
   chain post { type nat hook postrouting priority 100; policy accept;
-    oifname "wan" masquerade
+    oifname "wan" masquerade PORTS
   }
 }
 table ip filter {
@@ -76,7 +79,7 @@ def routers() -> Iterator[None]:
     reason = _why_not()
     if reason:
         pytest.skip(reason)
-    spaces = (NET, ROUTER_ONE, ROUTER_TWO, ONE, TWO)
+    spaces = (NET, ROUTER_ONE, ROUTER_TWO, ROUTER_SIX, ONE, TWO, SIX)
     try:
         for space in spaces:
             _run("ip", "netns", "add", space)
@@ -84,13 +87,17 @@ def routers() -> Iterator[None]:
         _in(NET, "ip", "link", "add", "bridge", "type", "bridge")
         _in(NET, "ip", "address", "add", "44.0.0.1/24", "dev", "bridge")
         _in(NET, "ip", "link", "set", "bridge", "up")
-        for number, router, home in ((1, ROUTER_ONE, ONE), (2, ROUTER_TWO, TWO)):
+        for number, router, home, ports in (
+            (1, ROUTER_ONE, ONE, ""),
+            (2, ROUTER_TWO, TWO, ""),
+            (3, ROUTER_SIX, SIX, "fully-random"),
+        ):
             _join(router, "wan", f"44.0.0.{number + 1}/24", NET, f"to{number}")
             _in(NET, "ip", "link", "set", f"to{number}", "master", "bridge")
             _join(home, "eth", f"10.{number}.0.2/24", router, "lan", f"10.{number}.0.1/24")
             _in(home, "ip", "route", "add", "default", "via", f"10.{number}.0.1")
             _in(router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-            _in(router, "nft", "-f", "-", text=NAT)
+            _in(router, "nft", "-f", "-", text=NAT.replace("PORTS", ports))
         yield
     finally:
         for space in spaces:
@@ -174,6 +181,24 @@ def test_a_hole_is_punched_through_both_routers_and_the_relay_is_left(relay: Nod
     finally:
         one.end()
         two.end()
+
+
+@pytest.mark.parametrize("dialler", ["the symmetric one", "the other"])
+def test_behind_a_symmetric_router_no_hole_is_punched_and_the_relay_goes_on(relay: Node, dialler: str) -> None:
+    six = Node(SIX, "six", "0.0.0.0", "4007", "--punch", relay.address)
+    one = Node(ONE, "one", "0.0.0.0", "4007", "--punch", relay.address)
+    inner, outer = (one, six) if dialler == "the symmetric one" else (six, one)
+    try:
+        inner.until("state", "private")
+        assert "error" not in outer.ask(f"dial {inner.until('relayed', None)['relayed'][0]}")
+        assert inner.until("holes", {"failed": 1})["links"][outer.id].endswith("/p2p-circuit")
+        said = outer.ask(f"ping {inner.id}")
+        assert said["links"][inner.id].endswith("/p2p-circuit")
+        assert "error" not in said
+        assert {address.rpartition("/")[2] for address in six.ask()["observed"]} != {"4007"}
+    finally:
+        one.end()
+        six.end()
 
 
 def test_strangers_behind_routers_find_each_other_from_one_address(routers: None) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.network.peers import ALICE, BOB, ECHO, PATIENCE_SECONDS, Party, running, until
 
 from thalweg.network import Multiaddr
+from thalweg.network.relay import Caps
 from thalweg.network.relaying import Relaying
 
 ROOT = Path(__file__).parents[3]
@@ -123,5 +124,47 @@ def test_two_of_us_are_joined_by_a_py_libp2p_relay() -> None:
             await alice.next("up")
             assert await alice.next("message") == b"through py"
         await stop(process)
+
+    asyncio.run(scenario())
+
+
+@needs_py_libp2p
+def test_py_libp2p_listens_through_our_relay() -> None:
+    async def scenario() -> None:
+        alice, bob = Party(ALICE), Party(BOB)
+        Relaying(alice.host, serves=Caps())
+        Relaying(bob.host)
+        async with running(alice, bob):
+            process, relayed = await start(str(INTEROP_PYTHON), str(INTEROP_PEER), "hidden", str(alice.address))
+            theirs = await bob.host.dial(relayed)
+            assert bob.host.is_relayed(theirs)
+            assert await bob.host.ping(theirs) > 0
+            stream = await bob.host.open(theirs, ECHO)
+            for size in SIZES:
+                message = os.urandom(size)
+                await stream.write_message(message)
+                assert await stream.read_message() == message
+            stream.close()
+            await stop(process)
+
+    asyncio.run(scenario())
+
+
+@needs_py_libp2p
+def test_py_libp2p_dials_through_our_relay() -> None:
+    async def scenario() -> None:
+        alice, bob = Party(ALICE), Party(BOB)
+        Relaying(alice.host, serves=Caps())
+        inner = Relaying(bob.host)
+        async with running(alice, bob), asyncio.timeout(PATIENCE_SECONDS):
+            await bob.host.dial(alice.address)
+            await inner.reserve(alice.id)
+            process = await asyncio.create_subprocess_exec(
+                INTEROP_PYTHON, INTEROP_PEER, "through", str(inner.addresses()[0]), stdout=PIPE
+            )
+            said, _ = await process.communicate()
+        result = json.loads(said)
+        assert result["pings"] == 3
+        assert result["echoed"] == [True, True, True]
 
     asyncio.run(scenario())

@@ -110,6 +110,13 @@ def test_a_surface_is_fitted_told_and_drawn(snapshot: Path, tmp_path: Path) -> N
     assert "between bid and ask, no arbitrage" in run("surface", str(snapshot)).stdout
 
 
+@pytest.mark.parametrize("family", ["essvi", "ssvi"])
+def test_a_surface_of_few_numbers_is_fitted_too(family: str, snapshot: Path) -> None:
+    found = result_of("surface", str(snapshot), "--family", family)
+    assert found["arbitrages"] == []
+    assert all(one["report"]["rmse"] < 0.01 for one in found["expiries"])
+
+
 def test_the_page_needs_no_network(snapshot: Path, tmp_path: Path) -> None:
     pytest.importorskip("plotly", reason="pictures are an extra")
     page = tmp_path / "surface.html"
@@ -148,10 +155,21 @@ def test_each_mistake_is_told_in_words(tmp_path: Path, snapshot: Path) -> None:
     assert "is a call or a put, not 'straddle'" in mistake("iv", "straddle", "1", "100", "100", "1")
     assert "below the intrinsic value" in mistake("iv", "call", "1", "100", "90", "1")
     assert "upper bound" in mistake("iv", "call", "100", "100", "90", "1")
-    assert "must be above zero" in mistake("iv", "call", "1", "0", "90", "1")
+    for place, name in enumerate(("the price", "forward", "strike", "years")):
+        for bad in ("-1", "-2.5e3", "nan", "inf", "-inf"):
+            numbers = ["10", "100", "90", "1"]
+            numbers[place] = bad
+            assert f"{name} is {float(bad):g}: it must be" in mistake("iv", "call", *numbers)
+    assert "forward is 0: it must be above zero" in mistake("iv", "call", "1", "0", "90", "1")
+    assert "rate is nan" in mistake("iv", "call", "1", "100", "90", "1", "--rate", "nan")
+    assert "spot is -5.0: it must be" in mistake(*plain, "--spot", "-5", "--vol", "0.5")
+    assert run("iv", "call", "1", "100", "90", "1", "--nonsense").exit_code == 2
     assert "a picture is .png or .html" in mistake("surface", str(snapshot), "--plot", str(tmp_path / "a.pdf"))
     assert "there is no folder" in mistake("surface", str(snapshot), "--plot", str(tmp_path / "no" / "a.png"))
     assert "no rows of DOGE" in mistake("surface", str(snapshot), "--currency", "DOGE")
+    assert "no family 'sabr' of surfaces: there are svi, essvi, ssvi" in mistake(
+        "surface", str(snapshot), "--family", "sabr"
+    )
     assert "no model 'sabr' to calibrate" in mistake("calibrate", str(snapshot), "--model", "sabr")
     empty = tmp_path / "empty.csv"
     empty.write_text("")

@@ -1,11 +1,11 @@
 """The rules that keep a quorum from ever signing two values, one at a time."""
 
-import coincurve
 import pytest
+from tests.unit.oracle.quorum import KEYS, ORACLE, SEPARATOR, SIGNERS, say
 
-from thalweg.crypto import address_of, sign
+from thalweg.crypto import sign
 from thalweg.errors import InvariantBroken, Reason, UserFault
-from thalweg.instruments.report import SignedReport, oracle_domain, report_digest
+from thalweg.instruments.report import SignedReport, report_digest
 from thalweg.oracle.agreement import SignReport
 from thalweg.oracle.messages import (
     Attestation,
@@ -15,13 +15,11 @@ from thalweg.oracle.messages import (
     Phase,
     Point,
     Proposal,
-    Said,
     Statement,
     Status,
     Ticks,
     Vote,
     report_of,
-    statement_digest,
     ticks_hash,
 )
 from thalweg.oracle.rules import Rules
@@ -47,12 +45,8 @@ from thalweg.oracle.step import (
     restored,
     step,
 )
-from thalweg.units import Address, Hash, Price, Signature, UnixSeconds
+from thalweg.units import Hash, Price, Signature, UnixSeconds
 
-KEYS = [coincurve.PrivateKey(bytes([seat + 1]) * 32) for seat in range(4)]
-SIGNERS = tuple(address_of(key.public_key) for key in KEYS)
-ORACLE = Address(b"\x0c" * 20)
-SEPARATOR = oracle_domain(1, ORACLE).separator()
 TIME = UnixSeconds(1_800_000_000)
 POINT = Point(Kind.MARK, Hash(b"\x02" * 32), TIME)
 FIRST = (TIME // 60) % 4  # leads round 0
@@ -62,10 +56,6 @@ MINE: Ticks = (Price(60_000 * 10**8),)
 NEAR: Ticks = (Price(60_001 * 10**8),)
 FAR: Ticks = (Price(66_000 * 10**8),)
 VOID: Ticks = (None,)
-
-
-def say(sender: int, statement: Statement) -> Said:
-    return Said(sender, statement, sign(KEYS[sender], statement_digest(SEPARATOR, statement)))
 
 
 class Bench:

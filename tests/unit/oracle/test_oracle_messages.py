@@ -1,12 +1,12 @@
 """What an oracle refuses to hear, and quorums that could sign two values."""
 
-import coincurve
 import msgspec
 import pytest
+from tests.unit.oracle.quorum import KEYS, ORACLE, SEPARATOR, SIGNERS, say
 
-from thalweg.crypto import address_of, sign
+from thalweg.crypto import sign
 from thalweg.errors import PeerFault, Reason, UserFault
-from thalweg.instruments.report import SignedReport, oracle_domain, report_digest
+from thalweg.instruments.report import SignedReport, report_digest
 from thalweg.oracle.messages import (
     Attestation,
     Certificate,
@@ -16,31 +16,21 @@ from thalweg.oracle.messages import (
     Point,
     Proposal,
     Said,
-    Statement,
     Status,
     Ticks,
     Vote,
     report_of,
-    statement_digest,
     ticks_hash,
 )
 from thalweg.oracle.rules import Rules
 from thalweg.oracle.step import Heard, Memory, PointScheduled, restored, step
 from thalweg.units import Address, Hash, Price, Signature, UnixSeconds
 
-KEYS = [coincurve.PrivateKey(bytes([seat + 1]) * 32) for seat in range(4)]
-SIGNERS = tuple(address_of(key.public_key) for key in KEYS)
-ORACLE = Address(b"\x0c" * 20)
-SEPARATOR = oracle_domain(1, ORACLE).separator()
 RULES = Rules(0, SIGNERS, 3, ORACLE, SEPARATOR)
 TIME = UnixSeconds(1_800_000_000)
 POINT = Point(Kind.MARK, Hash(b"\x02" * 32), TIME)
 NEAR: Ticks = (Price(60_001 * 10**8),)
 FAR: Ticks = (Price(66_000 * 10**8),)
-
-
-def say(sender: int, statement: Statement) -> Said:
-    return Said(sender, statement, sign(KEYS[sender], statement_digest(SEPARATOR, statement)))
 
 
 def certificate(number: int, ticks: Ticks, voters: tuple[int, ...] = (0, 1, 2)) -> Certificate:

@@ -21,29 +21,36 @@ from thalweg.pricing.terms import (
     Digital,
     DoubleBarrier,
     European,
+    Exchange,
     Forward,
     Future,
     Lookback,
     Market,
-    PerpetualTerms,
+    PartialLookback,
+    Perpetual,
+    Rainbow,
+    Spread,
     Terms,
     Touch,
     Twap,
-    VarianceTerms,
+    VarianceSwap,
     terms_of,
 )
 
 FLAT = Surface((Slice(0.5, 102.0, Smile(Svi(0.08, 1e-9, 0.0, 0.0, 0.1))),))
 MARKET = Market(100.0, 0.03, 0.01, FLAT)
 PLAIN = Market(100.0, 0.03, 0.01)
+SECOND: Any = {"spot2": 95.0, "volatility2": 0.3, "correlation": 0.4, "dividend2": 0.02}
 TERMS: dict[type, Terms] = {
     European: European(True, 105.0, 0.5), American: American(False, 105.0, 0.5), Digital: Digital(True, 105.0, 0.5),
     Forward: Forward(99.0, 0.5), Curve: Curve(((80.0, 0.0), (100.0, 20.0), (120.0, 5.0)), 0.5),
     Barrier: Barrier(True, False, False, 100.0, 90.0, 0.5),
     DoubleBarrier: DoubleBarrier(True, False, 100.0, 80.0, 130.0, 0.5),
     Touch: Touch(True, 120.0, 0.5), Lookback: Lookback(True, 0.5, 100.0), Asian: Asian(True, 100.0, 0.5, 5, 0.1),
-    Twap: Twap(True, 100.0, 0.5), VarianceTerms: VarianceTerms(0.16, 0.5), Future: Future(0.5),
-    PerpetualTerms: PerpetualTerms(),
+    Twap: Twap(True, 100.0, 0.5), VarianceSwap: VarianceSwap(0.16, 0.5), Future: Future(0.5),
+    Perpetual: Perpetual(), PartialLookback: PartialLookback(True, 0.5, 0.2, 100.0),
+    Exchange: Exchange(years=0.5, **SECOND), Spread: Spread(is_call=True, strike=5.0, years=0.5, **SECOND),
+    Rainbow: Rainbow(is_call=False, is_max=True, strike=100.0, years=0.5, **SECOND),
 }  # fmt: skip
 MODELS: dict[str, Any] = {
     "BlackScholes": BlackScholes(0.4), "Bachelier": Bachelier(40.0), "Sabr": Sabr(0.4, 1.0, -0.2, 0.5),
@@ -82,12 +89,30 @@ def test_variance_gamma_watches_at_intervals() -> None:
         price(TERMS[Barrier], MODELS["VarianceGamma"], PLAIN, QUICK)
 
 
+def test_two_assets_and_parts_of_a_life_agree_with_what_they_contain() -> None:
+    flat = BlackScholes(0.4)
+    spread = price(Spread(is_call=True, strike=0.0, years=0.5, **SECOND), flat, PLAIN)
+    assert spread.price == pytest.approx(price(TERMS[Exchange], flat, PLAIN).price, abs=1e-8)
+    assert {"delta1", "delta2", "correlation"} <= set(spread.greeks)
+    far = {**SECOND, "spot2": 1e-9}
+    greater = price(Rainbow(is_call=True, is_max=True, strike=105.0, years=0.5, **far), flat, PLAIN)
+    assert greater.price == pytest.approx(price(European(True, 105.0, 0.5), flat, PLAIN).price, rel=1e-9)
+    floating = price(PartialLookback(True, 0.5, 0.3), flat, PLAIN).price
+    assert (
+        price(European(True, 100.0, 0.5), flat, PLAIN).price < floating < price(Lookback(True, 0.5), flat, PLAIN).price
+    )
+    with pytest.raises(UserFault, match="correlation is 2"):
+        Spread(is_call=True, years=0.5, **{**SECOND, "correlation": 2.0})
+    with pytest.raises(UserFault, match="spot2 is 0"):
+        Exchange(years=0.5, **{**SECOND, "spot2": 0.0})
+
+
 def test_a_flat_surface_is_black_scholes_with_its_volatility() -> None:
     market = Market(102.0, 0.0, 0.0, FLAT)
     for kind in (European, Digital, Curve, Twap, Forward, Future):
         smile, flat = (price(TERMS[kind], model, market).price for model in (SurfaceModel(), BlackScholes(0.4)))
         assert smile == pytest.approx(flat, rel=1e-6), kind
-    assert price(TERMS[VarianceTerms], SurfaceModel(), market).price == pytest.approx(0.0, abs=1e-7)
+    assert price(TERMS[VarianceSwap], SurfaceModel(), market).price == pytest.approx(0.0, abs=1e-7)
 
 
 def test_models_without_jumps_or_volatility_of_volatility_are_black_scholes() -> None:

@@ -12,14 +12,15 @@ from thalweg.instruments.report import GRID_S, WINDOW_TICKS
 from thalweg.pricing.black import YEAR_S
 from thalweg.pricing.european import black76
 from thalweg.pricing.formula import Request
-from thalweg.pricing.products.perpetuals import Perpetual, funding, future, perpetual_delta, perpetual_price
+from thalweg.pricing.products.perpetuals import funding, future, perpetual_delta, perpetual_price
 from thalweg.pricing.products.spreads import TWO, exchange, spread
 from thalweg.pricing.products.twap import FORWARD, TICK_S, twap
-from thalweg.pricing.products.variance import VarianceSwap, fair_variance, variance_swap_value
+from thalweg.pricing.products.variance import fair_variance, variance_swap_value
 from thalweg.pricing.sabr import Sabr, fit_sabr, sabr_volatility
 from thalweg.pricing.smile import Smile
 from thalweg.pricing.surface import Slice, Surface
 from thalweg.pricing.svi import Svi
+from thalweg.pricing.terms import Perpetual, VarianceSwap
 
 PRICE = Request(outputs=("price",))
 MINUTE = 60.0 / YEAR_S
@@ -163,8 +164,8 @@ def test_fair_variance_is_the_square_of_a_flat_volatility_and_more_than_the_mone
     assert fair_variance(SKEWED, 0.5) > float(SKEWED.terms(0.0, 0.5)[0]) / 0.5
     whole = VarianceSwap(years=0.5, strike=0.16, notional=1000.0, gone=0.5, realised=0.36)
     assert variance_swap_value(whole, FLAT, 0.04) == pytest.approx(1000.0 * np.exp(-0.02) * 0.1, rel=1e-7)
-    with pytest.raises(UserFault, match="gone and realised"):
-        variance_swap_value(VarianceSwap(0.5, 0.1, gone=-1.0), FLAT)
+    with pytest.raises(UserFault, match="gone is -1"):
+        VarianceSwap(strike=0.1, years=0.5, gone=-1.0)
 
 
 def test_fair_variance_is_that_of_the_log_contract_of_a_mixture() -> None:

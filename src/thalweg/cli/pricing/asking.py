@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +16,14 @@ from thalweg.pricing.models import calibration as model_calibration
 from thalweg.pricing.models.parameters import Bates, BlackScholes, Heston, Kou, Merton, VarianceGamma
 from thalweg.pricing.models.targets import targets_from
 from thalweg.pricing.sabr import Sabr
+from thalweg.pricing.ssvi_fit import calibrate_ssvi
 from thalweg.pricing.surface_fit import Calibration
 from thalweg.pricing.surface_fit import calibrate as fit_surface
 from thalweg.pricing.terms import Market, Terms, terms_of
+
+FAMILIES: Final[dict[str, Callable[[Any], Calibration]]] = {
+    "svi": fit_surface, "essvi": calibrate_ssvi, "ssvi": partial(calibrate_ssvi, extended=False),
+}  # fmt: skip
 
 _DAYS_A_YEAR: Final = 365.25
 _WORDS: Final = {
@@ -98,35 +105,44 @@ def implied(
     """Return the volatility a price implies.
 
     Raises:
-        UserFault: MALFORMED or INSUFFICIENT, saying what stands against it.
+        UserFault: MALFORMED, saying what stands against it.
     """
     from thalweg.pricing.implied import Verdict, implied_one
 
     if side not in ("call", "put"):
         raise UserFault(Reason.MALFORMED, f"an option is a call or a put, not {side!r}")
+    for name, value in (("forward", forward), ("strike", strike), ("years", years)):
+        if not 0.0 < value < inf:
+            raise UserFault(Reason.MALFORMED, f"{name} is {value:g}: it must be above zero and finite")
+    if not 0.0 <= premium < inf:
+        raise UserFault(Reason.MALFORMED, f"the price is {premium:g}: it must be zero or more, and finite")
+    if not abs(rate) < inf:
+        raise UserFault(Reason.MALFORMED, f"rate is {rate:g}: it must be finite")
     found = implied_one(side == "call", premium, forward, strike, years, rate, inverse=inverse)
     refusals = {
-        Verdict.MALFORMED: (Reason.MALFORMED, "forward, strike and years must be above zero, the price not below"),
-        Verdict.BELOW_INTRINSIC: (Reason.INSUFFICIENT, f"{premium} is below the intrinsic value: no volatility"),
-        Verdict.ABOVE_BOUND: (Reason.INSUFFICIENT, f"{premium} is at or above its upper bound: no volatility"),
+        Verdict.MALFORMED: "these numbers are too large or too small together",
+        Verdict.BELOW_INTRINSIC: f"{premium} is below the intrinsic value: no volatility",
+        Verdict.ABOVE_BOUND: f"{premium} is at or above its upper bound: no volatility",
     }
     if found.verdict in refusals:
-        raise UserFault(*refusals[found.verdict])
+        raise UserFault(Reason.MALFORMED, refusals[found.verdict])
     return {"volatility": found.volatility, "verdict": found.verdict.name.lower()}
 
 
-def fitted(file: Path, currency: str, *, quiet: bool) -> Calibration:
-    """Return the surface of a snapshot.
+def fitted(file: Path, currency: str, *, family: str = "svi", quiet: bool) -> Calibration:
+    """Return the surface of a snapshot; `family` is one of `FAMILIES`.
 
     Raises:
-        UserFault: as `load_chain` and `surface_fit.calibrate`.
+        UserFault: UNKNOWN_FEATURE for another family; as `load_chain` and `surface_fit.calibrate`.
     """
+    if family not in FAMILIES:
+        raise UserFault(Reason.UNKNOWN_FEATURE, f"no family {family!r} of surfaces: there are {', '.join(FAMILIES)}")
     with progress(quiet) as step:
         step(f"reading {file.name}")
         quotes = load_chain(file, currency)
         step(f"fitting {len(quotes.strike)} quotes")
         try:
-            return fit_surface(quotes)
+            return FAMILIES[family](quotes)
         except UserFault as fault:
             raise UserFault(fault.reason, f"{file}: {fault.detail}") from fault
 

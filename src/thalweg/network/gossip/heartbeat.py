@@ -79,13 +79,15 @@ def _kept(state: State, meshed: list[bytes]) -> set[bytes]:
 
 def _tell(state: State, name: str, without: Container[bytes], out: Outbox) -> None:
     """Tell some peers outside the mesh which messages we have."""
-    if not state.history.told(name):
+    ids = state.told(name)
+    if not ids:
         return
     shape = state.parameters.shape
     others = state.candidates(name, state.parameters.thresholds.told, without)
     count = max(shape.told_min, round(shape.told_share * len(others)))
+    have = IHave(name, ids)
     for peer in state.some(others, count):
-        out.offer(peer, IHave(name, state.told(name)))
+        out.offer(peer, have)
 
 
 def _forget_sightings(state: State, name: str, now: float) -> None:

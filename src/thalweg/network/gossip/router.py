@@ -204,8 +204,8 @@ def _resume(state: State, peer_id: bytes, now: float, out: Outbox) -> None:
 def _look_at_waiting(state: State, peer: Peer, now: float, out: Outbox) -> None:
     """Look at a few messages of a peer's RPC: one RPC may hold more signatures than there is time for at once."""
     for _ in range(min(len(peer.waiting), state.parameters.caps.messages_per_step)):
-        _on_message(state, peer, peer.waiting.pop(), now, out)
-        if state.scores.of(peer.id) < state.parameters.thresholds.heard:
+        is_bad = _on_message(state, peer, peer.waiting.pop(), now, out)
+        if is_bad and state.scores.of(peer.id) < state.parameters.thresholds.heard:
             peer.waiting.clear()
             return
     if peer.waiting:
@@ -271,17 +271,18 @@ def _on_control(state: State, peer: Peer, said: rpc.Control, now: float, out: Ou
             control.on_prune(state, peer, said, now, out)
 
 
-def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out: Outbox) -> None:
+def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out: Outbox) -> bool:
+    """Look at a message; say whether it is bad, which costs its sender."""
     topic = state.topics.get(message.topic)
     if topic is None:
         state.counts["unread_topic"] += 1
-        return
+        return False
     message_id = sha256(message.payload).digest()
     peer.promises.pop(message_id, None)
     known = topic.seen.get(message_id)
     if known is not None:
         _on_duplicate(state, peer, message.topic, message_id, now, is_good=known)
-        return
+        return not known
     judged = _judge(state, topic.validator, message.payload, now)
     if judged.verdict is not Verdict.IGNORE:
         topic.seen.add(message_id, is_good=judged.verdict is Verdict.ACCEPT, now=now)
@@ -290,7 +291,7 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
         out.add(Note(peer.id, judged.verdict, judged.reason or Reason.MALFORMED, judged.detail))
         if judged.verdict is Verdict.REJECT:
             state.scores.invalid(peer.id, message.topic, now)
-        return
+        return judged.verdict is Verdict.REJECT
     state.scores.carry(message.topic)
     state.scores.first(peer.id, message.topic)
     sighting = topic.recent[message_id] = Sighting(peer.id, now)
@@ -298,6 +299,7 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
     state.history.add(message_id, message.topic, field)
     out.add(Deliver(message.topic, message.payload, peer.id))
     passing.gather(state, topic, sighting, field, out)
+    return False
 
 
 def _on_duplicate(state: State, peer: Peer, name: str, message_id: bytes, now: float, *, is_good: bool) -> None:

@@ -131,14 +131,15 @@ def decode(data: bytes, caps: Caps) -> Rpc:
             subscriptions.append(_subscription(value, budget))
         elif number == _CONTROL:
             controls += _controls(value, caps, budget)
-    for found, limit, what in (
-        (len(subscriptions), caps.topics_max, "subscriptions"),
-        (len(messages), caps.messages_per_rpc_max, "messages"),
-        (len(controls), caps.controls_per_rpc_max, "control messages"),
-    ):
-        if found > limit:
-            raise PeerFault(Reason.LIMIT, f"a gossip RPC carries {found} {what}; at most {limit} are taken")
+    _check(len(subscriptions), caps.topics_max, "subscriptions")
+    _check(len(messages), caps.messages_per_rpc_max, "messages")
+    _check(len(controls), caps.controls_per_rpc_max, "control messages")
     return Rpc(subscriptions=tuple(subscriptions), messages=tuple(messages), controls=tuple(controls))
+
+
+def _check(found: int, limit: int, what: str) -> None:
+    if found > limit:
+        raise PeerFault(Reason.LIMIT, f"a gossip RPC carries {found} {what}; at most {limit} are taken")
 
 
 def _encode(control: Control) -> bytes:

@@ -168,6 +168,8 @@ class Outbox:
 
     def finish(self) -> list[Effect]:
         """Return every effect, RPCs first: passing a message on must not wait for whoever reads it here."""
+        if not (self._fields or self._vital or self._vital_controls or self._extra):
+            return self.effects
         others, self.effects = self.effects, []
         for peer in {**self._vital, **self._vital_controls}:
             parts = self._vital.get(peer, [])
@@ -177,16 +179,19 @@ class Outbox:
             self._send(peer, parts, is_vital=True)
         for peer, fields in self._fields.items():
             self._send(peer, fields, is_vital=False)
+        encoded: dict[int, bytes] = {}  # the same IHAVE goes to many
         for peer, offers in self._extra.items():
-            self._send(peer, [rpc.control_field([each]) for each in offers], is_vital=False, apart=True)
+            for each in offers:
+                field = encoded.get(id(each)) or encoded.setdefault(id(each), rpc.control_field([each]))
+                self.effects.append(Send(peer, field, is_vital=False))
         return self.effects + others
 
-    def _send(self, peer: bytes, fields: list[bytes], *, is_vital: bool, apart: bool = False) -> None:
-        """Send fields in as few RPCs as their limit allows; `apart`: each in its own."""
+    def _send(self, peer: bytes, fields: list[bytes], *, is_vital: bool) -> None:
+        """Send fields in as few RPCs as their limit allows."""
         batch: list[bytes] = []
         size = 0
         for field in fields:
-            if batch and (apart or size + len(field) > self._bytes_max or len(batch) == FIELDS_SENT_MAX):
+            if batch and (size + len(field) > self._bytes_max or len(batch) == FIELDS_SENT_MAX):
                 self.effects.append(Send(peer, b"".join(batch), is_vital))
                 batch, size = [], 0
             batch.append(field)

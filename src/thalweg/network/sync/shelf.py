@@ -1,7 +1,9 @@
 """A shelf: the living items of one topic, which peers keep equal. Pure; an item's id is the SHA-256 of its payload.
 
-Limits: items of an author, items and bytes in all. Where one is reached the items that expire first go, so that peers
-who know the same items keep the same ones. What was dropped for a limit is not asked for again for a while.
+Limits: items of an author, items and bytes in all. Of one author the items that expire first go. Where the whole shelf
+is full, room is made at the author who takes most of it; and where nobody takes more than a fair share, at the one who
+came last: keys cost nothing, so however many newcomers crowd in, who was here and is modest loses nothing. What was
+dropped for a limit is not asked for again for a while.
 
 An item that gossip just brought is *young*: it is under way to others too, so peers compare and exchange only the rest.
 """
@@ -30,6 +32,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     items_max: int = 100_000
     bytes_max: int = 64 * 1024 * 1024
     author_items_max: int = 2_000
+    author_share_bytes: int = 64 * 1024  # that nobody who comes later takes from an author
 
 
 class Shelf:
@@ -38,7 +41,9 @@ class Shelf:
     def __init__(self, caps: Caps | None = None) -> None:
         self._caps = caps or Caps()
         self._payloads: dict[bytes, tuple[int, bytes]] = {}  # id: expiry in milliseconds, payload
-        self._authors: dict[bytes, dict[Key, None]] = {}
+        self._authors: dict[bytes, dict[Key, None]] = {}  # in the order in which they came
+        self._weights: dict[bytes, int] = {}  # bytes of each author
+        self._heavy: list[tuple[int, bytes]] = []  # a heap of authors above their share: negative bytes; old ones, too
         self._refused: OrderedDict[bytes, None] = OrderedDict()
         self._queue: list[Key] = []  # a heap: what expires first; what is gone already is still in it
         self._bytes = 0
@@ -88,6 +93,7 @@ class Shelf:
         self._bytes += len(payload)
         mine = self._authors.setdefault(item.author, {})
         mine[expiry, item_id] = None
+        self._weigh(item.author, len(payload))
         heapq.heappush(self._queue, (expiry, item_id))
         if young_until is None:
             self._keys.add((expiry, item_id))
@@ -99,7 +105,7 @@ class Shelf:
         if len(mine) > self._caps.author_items_max:
             self._refuse(min(mine))
         while len(self._payloads) > self._caps.items_max or self._bytes > self._caps.bytes_max:
-            self._refuse(self._first())
+            self._refuse(min(self._authors[self._greediest()]))
         return item_id in self._payloads
 
     def settle(self, now: float) -> None:
@@ -181,6 +187,25 @@ class Shelf:
         self._drop(key)
         self.refuse(key[1])
 
+    def _weigh(self, author: bytes, change: int) -> None:
+        weight = self._weights[author] = self._weights.get(author, 0) + change
+        if weight > self._caps.author_share_bytes:
+            heapq.heappush(self._heavy, (-weight, author))
+            if len(self._heavy) > 2 * len(self._payloads) + 64:
+                share = self._caps.author_share_bytes
+                self._heavy = [(-weight, author) for author, weight in self._weights.items() if weight > share]
+                heapq.heapify(self._heavy)
+
+    def _greediest(self) -> bytes:
+        """Return the author who takes most, above his share; where nobody is above it, the one who came last."""
+        share = self._caps.author_share_bytes
+        while self._heavy:
+            weight, author = self._heavy[0]
+            if -weight > share and self._weights.get(author) == -weight:
+                return author
+            heapq.heappop(self._heavy)
+        return next(reversed(self._authors))
+
     def _first(self) -> Key:
         """Return the key that expires first."""
         while self._queue[0][1] not in self._payloads:
@@ -192,8 +217,9 @@ class Shelf:
         self._bytes -= len(payload)
         author = payload[: items.KEY_BYTES]
         self._authors[author].pop(key)
+        self._weigh(author, -len(payload))
         if not self._authors[author]:
-            del self._authors[author]
+            del self._authors[author], self._weights[author]
         if key[1] in self._young:
             self._young.remove(key[1])
         else:

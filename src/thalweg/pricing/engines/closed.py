@@ -24,7 +24,7 @@ from thalweg.pricing.terms import (
     Future,
     Lookback,
     Market,
-    PerpetualTerms,
+    Perpetual,
     Touch,
     Twap,
 )
@@ -160,9 +160,8 @@ def _future(terms: Future, _: Any, market: Market, wish: Wish) -> Value:
     return Value(forward, greeks, _rounding(market), _EXACT)
 
 
-def _perpetual(terms: PerpetualTerms, _: Any, market: Market, wish: Wish) -> Value:
-    funded = perpetuals.Perpetual(terms.kappa, terms.iota, terms.inverse)
-    fair = perpetuals.perpetual_price(funded, market.spot, market.rate, market.dividend)
+def _perpetual(terms: Perpetual, _: Any, market: Market, wish: Wish) -> Value:
+    fair = perpetuals.perpetual_price(terms, market.spot, market.rate, market.dividend)
     greeks = {"delta": fair / market.spot} if wish.greeks else {}
     return Value(fair, greeks, _rounding(market), _EXACT)
 
@@ -204,4 +203,4 @@ register(European, Bachelier, _bachelier)
 register(European, Sabr, _sabr)
 register(Forward, BlackScholes, _forward)
 register(Future, BlackScholes, _future)
-register(PerpetualTerms, BlackScholes, _perpetual)
+register(Perpetual, BlackScholes, _perpetual)

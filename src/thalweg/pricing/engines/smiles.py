@@ -11,9 +11,9 @@ from thalweg.errors import Reason, UserFault
 from thalweg.pricing.engines.closed import request_of, twap_value, value_of
 from thalweg.pricing.european import black76
 from thalweg.pricing.interface import SurfaceModel, Value, Wish, register
-from thalweg.pricing.products.variance import VarianceSwap, fair_variance, variance_swap_value
+from thalweg.pricing.products.variance import fair_variance, variance_swap_value
 from thalweg.pricing.surface import Surface
-from thalweg.pricing.terms import Curve, Digital, European, Forward, Future, Market, Twap, VarianceTerms
+from thalweg.pricing.terms import Curve, Digital, European, Forward, Future, Market, Twap, VarianceSwap
 
 _ROUNDING: Final = 1e-13
 _METHOD: Final = "each strike at the surface's volatility"
@@ -82,9 +82,8 @@ def _twap(terms: Twap, _: SurfaceModel, market: Market, wish: Wish) -> Value:
     return twap_value(terms, volatility, market, wish)
 
 
-def _variance(terms: VarianceTerms, _: SurfaceModel, market: Market, wish: Wish) -> Value:
-    swap = VarianceSwap(terms.years, terms.strike, terms.notional, terms.gone, terms.realised)
-    worth = variance_swap_value(swap, _surface(market), market.rate)
+def _variance(terms: VarianceSwap, _: SurfaceModel, market: Market, wish: Wish) -> Value:
+    worth = variance_swap_value(terms, _surface(market), market.rate)
     fair = fair_variance(_surface(market), terms.years)
     greeks = {"fair_volatility": fair**0.5, "fair_variance": fair} if wish.greeks else {}
     return Value(worth, greeks, 1e-7 * abs(terms.notional), "replication by a strip of options")
@@ -100,7 +99,7 @@ def _future(terms: Future, _: SurfaceModel, market: Market, wish: Wish) -> Value
 
 
 _ENGINES: Final[dict[type, Any]] = {
-    European: _european, Digital: _digital, Curve: _curve, Twap: _twap, VarianceTerms: _variance, Forward: _forward,
+    European: _european, Digital: _digital, Curve: _curve, Twap: _twap, VarianceSwap: _variance, Forward: _forward,
     Future: _future,
 }  # fmt: skip
 for _terms, _engine in _ENGINES.items():

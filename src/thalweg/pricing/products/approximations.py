@@ -2,14 +2,15 @@
 
 `american.american` is both faster and right to 1e-6; these err in the third digit. G. Barone-Adesi and R. Whaley,
 "Efficient analytic approximation of American option values", J. Finance 42, 1987; P. Bjerksund and G. Stensland,
-"Closed-form approximation of American options", Scandinavian J. of Management 9, 1993 (Haug 2007, sections 3.1, 3.2).
+"Closed-form approximation of American options", Scandinavian J. of Management 9, 1993: one flat boundary; "Closed form
+valuation of American options", NHH Bergen, 2002: two of them (Haug 2007, sections 3.1 and 3.2).
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.bulk import Field, Rule
-from thalweg.pricing.formula import MARKET, Request, evaluate
+from thalweg.pricing.formula import MARKET, Formula, Request, evaluate
 from thalweg.pricing.jets import (
     Number,
     density,
@@ -24,6 +25,7 @@ from thalweg.pricing.jets import (
     value_of,
     where,
 )
+from thalweg.pricing.products.bivariate import bivariate_cdf
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _DEFAULT: Final = Request()
 _STEPS_MAX: Final = 60
 _RATE_MIN: Final = 1e-9
+_GOLDEN: Final = 0.5 * (5.0**0.5 - 1.0)
 
 
 def american_approximation(
@@ -38,12 +41,17 @@ def american_approximation(
     rate: "ArrayLike" = 0.0, dividend: "ArrayLike" = 0.0, *, method: str = "barone-adesi-whaley",
     request: Request = _DEFAULT,
 ) -> "dict[str, NDArray[Any]]":  # fmt: skip
-    """Return outputs by `method`: "barone-adesi-whaley" or "bjerksund-stensland" (1993). Rates must not be negative.
+    """Return outputs by `method`: "barone-adesi-whaley", "bjerksund-stensland" (1993) or "bjerksund-stensland-2002".
+
+    Rates must not be negative.
 
     Raises:
         UserFault: as `formula.evaluate`; MALFORMED for another method.
     """
-    methods = {"barone-adesi-whaley": _barone_adesi_whaley, "bjerksund-stensland": _bjerksund_stensland}
+    methods: dict[str, Formula] = {
+        "barone-adesi-whaley": _barone_adesi_whaley, "bjerksund-stensland": _one_boundary,
+        "bjerksund-stensland-2002": _two_boundaries,
+    }  # fmt: skip
     if method not in methods:
         raise UserFault(Reason.MALFORMED, f"method is one of {', '.join(methods)}, not {method!r}")
     market = {"spot": spot, "volatility": volatility, "years": years, "dividend": dividend}
@@ -104,36 +112,110 @@ def _edge(sign: Any, strike: Any, start: Any, q: Number, s: Number, growth: Numb
     return result
 
 
-def _bjerksund_stensland(
+class _Exercise(NamedTuple):
+    """A call to be exercised at flat boundaries between `near` (at expiry) and `far` (for ever)."""
+
+    x: Number
+    k: Number
+    volatility: Number
+    years: Number
+    rate: Number
+    carry: Number
+    beta: Number
+    near: Number
+    far: Number
+
+    def edge(self, years: Number, scale: Number) -> Number:
+        """Return the boundary for a time to expiry; the two papers differ in its scale."""
+        reach = self.far - self.near
+        fall = exp(-1.0 * (self.carry * years + 2.0 * self.volatility * sqrt(years)) * scale / reach)
+        return self.near + reach * (1.0 - fall)
+
+    def drift(self, gamma: Number) -> Number:
+        return self.carry + (gamma - 0.5) * self.volatility * self.volatility
+
+    def growth(self, gamma: Number, years: Number) -> Number:
+        """Return the exponent of what S^gamma is worth."""
+        square = self.volatility * self.volatility
+        return (gamma * self.carry - self.rate + 0.5 * gamma * (gamma - 1.0) * square) * years + gamma * log(self.x)
+
+    def kappa(self, gamma: Number) -> Number:
+        return 2.0 * self.carry / (self.volatility * self.volatility) + 2.0 * gamma - 1.0
+
+
+def _exercise(
     is_call: Any, spot: Number, strike: Any, volatility: Number, years: Number, rate: Number, dividend: Any
-) -> Number:
-    """A put is a call with spot and strike, rate and dividend exchanged."""
+) -> tuple[_Exercise, Number, Any]:
+    """Return the call, the European price, and where that is all. A put is a call with its two sides exchanged."""
     r, q = where(is_call, rate, dividend), where(is_call, dividend, rate)
     x, k = where(is_call, spot, strike), where(is_call, strike, spot)
-    s, variance, carry = volatility * sqrt(years), volatility * volatility, r - q
+    variance = volatility * volatility
     gone = value_of(q) <= 0.0
-    european = _european(1.0, x, k, s, exp(-1.0 * q * years), exp(-1.0 * r * years))
+    european = _european(1.0, x, k, volatility * sqrt(years), exp(-1.0 * q * years), exp(-1.0 * r * years))
     live = where(gone, 1.0 + 0.0 * q, q)
     drift = r - live
     beta = 0.5 - drift / variance + sqrt((drift / variance - 0.5) * (drift / variance - 0.5) + 2.0 * r / variance)
-    far = beta / (beta - 1.0) * k
     near = maximum(k + 0.0 * r, r / live * k)
-    fall = exp(-1.0 * (drift * years + 2.0 * s) * near / (far - near))
-    edge = near + (far - near) * (1.0 - fall)
-    scale = (edge - k) * power(edge, -1.0 * beta)
+    return _Exercise(x, k, volatility, years, r, drift, beta, near, beta / (beta - 1.0) * k), european, gone
 
-    def part(gamma: Number, level: Number) -> Number:
-        rise = (gamma * drift - r + 0.5 * gamma * (gamma - 1.0) * variance) * years
-        d = -1.0 * (log(x / level) + (drift + (gamma - 0.5) * variance) * years) / s
-        kappa = 2.0 * drift / variance + 2.0 * gamma - 1.0
-        gap = log(edge / x)
-        own = rise + gamma * log(x)
-        return scaled_cdf(own, d) - scaled_cdf(own + kappa * gap, d - 2.0 * gap / s)
 
-    one = 1.0 + 0.0 * beta
+def _one_boundary(is_call: Any, **market: Any) -> Number:
+    call, european, gone = _exercise(is_call, **market)
+    x, k, beta, edge, years = call.x, call.k, call.beta, call.edge(call.years, call.near), call.years
+    one, none = 1.0 + 0.0 * beta, 0.0 * beta
     held = (
-        scale * power(x, beta) - scale * part(beta, edge) + part(one, edge) - part(one, k) - k * part(0.0 * beta, edge)
-        + k * part(0.0 * beta, k)
+        (edge - k) * power(edge, -1.0 * beta) * (power(x, beta) - _until(call, years, beta, edge, edge))
+        + _until(call, years, one, edge, edge) - _until(call, years, one, k, edge)
+        - k * (_until(call, years, none, edge, edge) - _until(call, years, none, k, edge))
     )  # fmt: skip
-    price = where(value_of(x) >= value_of(edge), x - k, held)
-    return where(gone | (value_of(carry) >= value_of(r)), european, price)
+    return where(gone, european, where(value_of(x) >= value_of(edge), x - k, held))
+
+
+def _two_boundaries(is_call: Any, **market: Any) -> Number:
+    """The boundary is that of the whole life until a golden section of it, then that of the rest."""
+    call, european, gone = _exercise(is_call, **market)
+    soon, scale = _GOLDEN * call.years, call.k * call.k / call.near
+    x, k, beta, low, high = call.x, call.k, call.beta, call.edge(soon, scale), call.edge(call.years, scale)
+    one, none = 1.0 + 0.0 * beta, 0.0 * beta
+    share, rest = ((edge - k) * power(edge, -1.0 * beta) for edge in (high, low))
+
+    def until(gamma: Number, level: Number) -> Number:
+        return _until(call, soon, gamma, level, high)
+
+    def after(gamma: Number, level: Number) -> Number:
+        return _after(call, soon, gamma, level, low, high)
+
+    held = (
+        share * (power(x, beta) - until(beta, high)) + until(one, high) - until(one, low)
+        - k * (until(none, high) - until(none, low)) + rest * (until(beta, low) - after(beta, low))
+        + after(one, low) - after(one, k) - k * (after(none, low) - after(none, k))
+    )  # fmt: skip
+    return where(gone, european, where(value_of(x) >= value_of(high), x - k, held))
+
+
+def _until(call: _Exercise, years: Number, gamma: Number, level: Number, edge: Number) -> Number:
+    """Return the value of S^gamma paid at `years` below `level`, if the edge has not been reached."""
+    s = call.volatility * sqrt(years)
+    d = -1.0 * (log(call.x / level) + call.drift(gamma) * years) / s
+    own, gap = call.growth(gamma, years), log(edge / call.x)
+    return scaled_cdf(own, d) - scaled_cdf(own + call.kappa(gamma) * gap, d - 2.0 * gap / s)
+
+
+def _after(call: _Exercise, soon: Number, gamma: Number, level: Number, low: Number, high: Number) -> Number:
+    """Return the value of S^gamma paid at expiry below `level`, if first the high edge, then the low one held."""
+    drift, s, whole = call.drift(gamma), call.volatility * sqrt(soon), call.volatility * sqrt(call.years)
+    x, kappa, own = call.x, call.kappa(gamma), call.growth(gamma, call.years)
+    rows = (
+        (x / low, x / level, 1.0, 1.0, 0.0 * x),
+        (high * high / (x * low), high * high / (x * level), 1.0, 1.0, log(high / x)),
+        (x / low, low * low / (x * level), -1.0, -1.0, log(low / x)),
+        (high * high / (x * low), x * low * low / (level * high * high), -1.0, -1.0, log(low / high)),
+    )
+    total: Number = 0.0
+    for row, (first, last, turn, correlated, gap) in enumerate(rows):
+        a = -1.0 * (log(first) + turn * drift * soon) / s
+        b = -1.0 * (log(last) + drift * call.years) / whole
+        sign = 1.0 if row in (0, 3) else -1.0
+        joint = bivariate_cdf(a, b, correlated * _GOLDEN**0.5 + 0.0 * a)
+        total = total + sign * exp(own + kappa * gap) * joint
+    return total

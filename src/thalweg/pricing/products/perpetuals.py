@@ -14,24 +14,11 @@ need kappa above |r - q|. Funding on large venues: the premium beyond a dead ban
 from math import exp, isfinite
 from typing import Final
 
-import msgspec
-
 from thalweg.errors import Reason, UserFault
+from thalweg.pricing.terms import Perpetual
 
 FUNDING_HOURS: Final = 8.0
 DEAD_BAND: Final = 0.0005
-HOURS_A_YEAR: Final = 8766.0
-
-
-class Perpetual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Funding terms: `kappa`, the pull to the index a year; `iota`, the fixed part a year; coin-settled or not.
-
-    `kappa = 365.25 * 3` is a premium paid in full every eight hours.
-    """
-
-    kappa: float = HOURS_A_YEAR / FUNDING_HOURS
-    iota: float = 0.0
-    inverse: bool = False
 
 
 def future(spot: float, years: float, rate: float = 0.0, dividend: float = 0.0) -> float:

@@ -58,12 +58,12 @@ def exchange(
     """
 
     def formula(quantity1: Any, quantity2: Any, **market: Any) -> Number:
-        first, second = _forwards(market)
-        variance = _exchange_variance(market["volatility1"], market["volatility2"], market["correlation"])
+        first, second = forwards_of(market)
+        variance = exchange_variance(market["volatility1"], market["volatility2"], market["correlation"])
         option = option_on_lognormal(True, quantity1 * first, quantity2 * second, variance * market["years"])
         return exp(-1.0 * market["rate"] * market["years"]) * option
 
-    fields = _fields(spot1, spot2, volatility1, volatility2, correlation, years, rate, dividend1, dividend2)
+    fields = two_fields(spot1, spot2, volatility1, volatility2, correlation, years, rate, dividend1, dividend2)
     fields |= {"quantity1": Field(quantity1, Rule.POSITIVE), "quantity2": Field(quantity2, Rule.POSITIVE)}
     return evaluate(formula, fields, {}, request, table=TWO)
 
@@ -86,21 +86,21 @@ def spread(
     def formula(is_call: Any, strike: Any, **market: Any) -> Number:
         return exp(-1.0 * market["rate"] * market["years"]) * solve(is_call, strike, market)
 
-    fields = _fields(spot1, spot2, volatility1, volatility2, correlation, years, rate, dividend1, dividend2)
+    fields = two_fields(spot1, spot2, volatility1, volatility2, correlation, years, rate, dividend1, dividend2)
     fields["strike"] = Field(strike, Rule.FINITE if method == "integral" else Rule.NOT_NEGATIVE)
     return evaluate(formula, fields, {"is_call": is_call}, request, table=TWO)
 
 
 def _kirk(is_call: Any, strike: Any, market: dict[str, Any]) -> Number:
-    first, second = _forwards(market)
+    first, second = forwards_of(market)
     whole = second + strike
     weight = market["volatility2"] * second / whole
-    variance = _exchange_variance(market["volatility1"], weight, market["correlation"])
+    variance = exchange_variance(market["volatility1"], weight, market["correlation"])
     return option_on_lognormal(is_call, first, whole, variance * market["years"])
 
 
 def _integral(is_call: Any, strike: Any, market: dict[str, Any]) -> Number:
-    first, second = _forwards(market)
+    first, second = forwards_of(market)
     root, rho = sqrt(market["years"]), market["correlation"]
     s1, s2 = market["volatility1"] * root, market["volatility2"] * root
     rest = s1 * s1 * (1.0 - rho * rho)
@@ -113,19 +113,22 @@ def _integral(is_call: Any, strike: Any, market: dict[str, Any]) -> Number:
     return result
 
 
-def _exchange_variance(volatility1: Number, volatility2: Number, correlation: Number) -> Number:
+def exchange_variance(volatility1: Number, volatility2: Number, correlation: Number) -> Number:
+    """Return the yearly variance of ln(S1/S2)."""
     return volatility1 * volatility1 + volatility2 * volatility2 - 2.0 * correlation * volatility1 * volatility2
 
 
-def _forwards(market: dict[str, Any]) -> tuple[Number, Number]:
+def forwards_of(market: dict[str, Any]) -> tuple[Number, Number]:
+    """Return both forwards for the expiry."""
     growth = [exp((market["rate"] - market[name]) * market["years"]) for name in ("dividend1", "dividend2")]
     return market["spot1"] * growth[0], market["spot2"] * growth[1]
 
 
-def _fields(
+def two_fields(
     spot1: Any, spot2: Any, volatility1: Any, volatility2: Any, correlation: Any, years: Any, rate: Any,
     dividend1: Any, dividend2: Any,
 ) -> dict[str, Field]:  # fmt: skip
+    """Return what two assets are described by, with its rules."""
     return {
         "spot1": Field(spot1, Rule.POSITIVE), "spot2": Field(spot2, Rule.POSITIVE),
         "volatility1": Field(volatility1, Rule.POSITIVE), "volatility2": Field(volatility2, Rule.POSITIVE),

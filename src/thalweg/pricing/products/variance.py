@@ -10,11 +10,10 @@ a forward of one at log-moneyness k:
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.quadrature import legendre
 from thalweg.pricing.surface import Surface
+from thalweg.pricing.terms import VarianceSwap
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,20 +21,6 @@ if TYPE_CHECKING:
 
 _EDGES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 _POINTS: Final = 16
-
-
-class VarianceSwap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Pays (realised variance - strike) times notional at `years`.
-
-    Realised variance is the sum of squared log-returns over the whole life in years: `gone` years of it have passed,
-    with `realised` (annual) variance.
-    """
-
-    years: float
-    strike: float
-    notional: float = 1.0
-    gone: float = 0.0
-    realised: float = 0.0
 
 
 def fair_variance(surface: Surface, years: float) -> float:
@@ -60,12 +45,10 @@ def variance_swap_value(terms: VarianceSwap, surface: Surface, rate: float = 0.0
     """Return what a variance swap is worth now.
 
     Raises:
-        UserFault: as `fair_variance`; MALFORMED for negative times or variances.
+        UserFault: as `fair_variance`.
     """
     import numpy as np
 
-    if not (terms.gone >= 0.0 and terms.realised >= 0.0 and np.isfinite([terms.strike, terms.notional, rate]).all()):
-        raise UserFault(Reason.MALFORMED, "gone and realised must not be negative, strike and notional finite")
     whole = terms.gone + terms.years
     expected = (terms.gone * terms.realised + terms.years * fair_variance(surface, terms.years)) / whole
     return float(terms.notional * np.exp(-rate * terms.years) * (expected - terms.strike))

@@ -157,7 +157,7 @@ def test_an_answer_has_a_limit_and_goes_on_behind_it() -> None:
     assert [each.ids is not None for each in negentropy.decode(said)] == [True, False]
 
 
-def test_a_full_shelf_keeps_what_expires_last_and_does_not_ask_for_the_rest_again() -> None:
+def test_a_full_shelf_keeps_who_came_first_and_does_not_ask_for_the_rest_again() -> None:
     kept = Shelf(Caps(items_max=10, author_items_max=4))
     for number in range(8):
         kept.add(item(number, author=1, expires_in=60 + number))
@@ -165,10 +165,12 @@ def test_a_full_shelf_keeps_what_expires_last_and_does_not_ask_for_the_rest_agai
     for number in range(20):
         kept.add(item(number, author=2 + number, expires_in=1000 + number))
     assert len(kept) == 10
-    first = item(0, 1, 60)
-    assert kept.refuses(sha256(first).digest())
-    kept.expire(NOW + 1005 + 300)
-    assert len(kept) == 10
+    for refused in (item(0, 1, 60), item(19, 21, 1019)):
+        assert kept.refuses(sha256(refused).digest())
+    kept.expire(NOW + 67 + 301)
+    assert len(kept) == 6
+    kept.add(item(19, 21, 1019))
+    assert len(kept) == 7
     kept.expire(NOW + 1020 + 301)
     assert len(kept) == 0
 
