@@ -52,6 +52,7 @@ FIGURES = (
     Figure("base_mb", "memory of the network alone", "MB", 60, peer="py_base_mb"),
     Figure("idle_link_kb", "  each idle link", "KB", 20),
     Figure("gossip20_cpu_us", "gossip, 20 nodes, 100/s: CPU a node a message", "us", 700, peer="py_gossip_cpu_us"),
+    Figure("gossip20_shared_cpu_us", "  ..., ten nodes a process", "us", 700),
     Figure("gossip_cpu_ratio", "  as a multiple of py-libp2p's (10 nodes, 10/s)", "x", 0.15),
     Figure("gossip20_delivered", "  delivered", "", 0.999, True),
     Figure("gossip20_p99_ms", "  p99", "ms", 150, peer="py_gossip_p99_ms"),

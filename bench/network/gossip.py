@@ -9,36 +9,45 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.network.crowd import Crowds
 from bench.network.pairs import INTEROP_PYTHON, ROOT, THEIRS
 from thalweg.cli.demo.network.figures import quantile
-from thalweg.cli.demo.network.members import Members
 
 SECONDS = 8.0
 SETTLE_SECONDS = 2.0
 PY_NODES, PY_PER_SECOND = 10, 10  # more than that and it saturates two cores
 DIALLED = 3
+RUNS = (  # nodes, messages a second, processes
+    ("gossip20", 20, 100, 20),
+    ("gossip20_shared", 20, 100, 2),  # one for each of two cores: twenty evict each other's caches
+    ("gossip10", 10, 500, 10),
+    ("gossip_slow", 10, PY_PER_SECOND, 10),
+)
 
 
-async def _ours(nodes: int, per_second: int) -> dict[str, float]:
+async def _ours(nodes: int, per_second: int, processes: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="thalweg-bench-") as folder:
-        members = Members(Path(folder))
+        crowds = Crowds(Path(folder), nodes // processes)
         try:
-            first = await members.start(1)
-            for number in range(2, nodes + 1):
-                await members.start(number, first.address)
-            while not all(state["known"] == nodes - 1 for state in await members.ask_all("state")):
+            first = await crowds.start(1)
+            for number in range(2, processes + 1):
+                await crowds.start(number, first.address)
+            while not all(state["known"] == nodes - 1 for state in await crowds.ask_nodes("state")):
                 await asyncio.sleep(0.25)
             await asyncio.sleep(SETTLE_SECONDS)
-            before = await members.ask_all("state")
+            before = await crowds.ask_nodes("state")
             each = round(per_second * SECONDS / nodes)
-            await members.ask_all("publish", phase="bench", count=each, per_second=per_second / nodes)
+            await crowds.ask_nodes("publish", phase="bench", count=each, per_second=per_second / nodes)
             await asyncio.sleep(SECONDS + SETTLE_SECONDS)
-            after = await members.ask_all("state")
-            latencies = [value for told in await members.ask_all("heard", phase="bench") for value in told]
+            after = await crowds.ask_nodes("state")
+            latencies = [value for told in await crowds.ask_nodes("heard", phase="bench") for value in told]
         finally:
-            await members.stop()
+            await crowds.stop()
     sent = each * nodes
-    cpu = [(two["cpu_s"] - one["cpu_s"]) / sent * 1e6 for one, two in zip(before, after, strict=True)]
+    # a process's CPU is that of all its nodes
+    cpu = [
+        (two["cpu_s"] - one["cpu_s"]) / sent * processes / nodes * 1e6 for one, two in zip(before, after, strict=True)
+    ]
     return {
         "delivered": len(latencies) / (sent * (nodes - 1)),
         "p50_ms": quantile(latencies, 0.5),
@@ -105,8 +114,8 @@ def _pause(seconds: float) -> None:
 def measure_gossip() -> dict[str, float]:
     """Return what a message costs each node, how many arrive, and how soon."""
     results = {}
-    for name, nodes, per_second in (("gossip20", 20, 100), ("gossip10", 10, 500), ("gossip_slow", 10, PY_PER_SECOND)):
-        for key, value in asyncio.run(_ours(nodes, per_second)).items():
+    for name, nodes, per_second, processes in RUNS:
+        for key, value in asyncio.run(_ours(nodes, per_second, processes)).items():
             results[f"{name}_{key}"] = value
     if INTEROP_PYTHON.exists():
         for key, value in _theirs(PY_NODES, PY_PER_SECOND).items():

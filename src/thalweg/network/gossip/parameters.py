@@ -71,7 +71,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     controls_per_second: int = 200
     backoffs_max: int = 20_000  # remembered, of peers that are here or were
     flood_factor: int = 8  # a peer at so many times its rates is cut off
-    author_messages_per_second: int = 50  # whoever forwards them
+    author_messages_per_second: int = 100  # whoever forwards them; late ones come at once, so twice what is needed
     authors_max: int = 50_000  # whose rates are remembered
     scores_kept_max: int = 10_000  # of peers that have left
     records_bytes_max: int = 2048  # of a signed peer record

@@ -82,8 +82,12 @@ class Members:
         """Return those that have not ended."""
         return [member for member in self._all if member.is_running]
 
+    def command(self, number: int) -> tuple[str, ...]:
+        """Return what starts one, in an address group of its own."""
+        return sys.executable, "-m", "thalweg.cli.demo.network.member", str(number), f"127.{number}.0.1"
+
     async def start(self, number: int, *bootstrap: str) -> MemberProcess:
-        """Start one more, in an address group of its own.
+        """Start one more.
 
         Raises:
             Unavailable: it ended first, or took too long.
@@ -91,11 +95,7 @@ class Members:
         errors = self._folder / f"member{number}.err"
         with errors.open("wb") as sink:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "thalweg.cli.demo.network.member",
-                str(number),
-                f"127.{number}.0.1",
+                *self.command(number),
                 *bootstrap,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
