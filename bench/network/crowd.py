@@ -2,7 +2,7 @@
 
     python -m bench.network.crowd NODES NUMBER [BOOTSTRAP]
 
-As a member's process (`thalweg.cli.demo.network.member`): commands in, answers out, here lists of one answer a node.
+As a member's process (`thalweg.cli.demo.network.member`): commands in, answers out; an answer is a list, one a node.
 """
 
 import asyncio

@@ -69,6 +69,7 @@ def surface(
     file: Snapshot,
     currency: Currency = "BTC",
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw it: a file that ends in .png or .html.")] = None,
+    family: Annotated[str, typer.Option("--family", help="svi, or with fewer numbers essvi or ssvi.")] = "svi",
     as_json: AsJson = False,
 ) -> None:
     """Fit a volatility surface that cannot be arbitraged to a chain, say how well, and draw it."""
@@ -77,7 +78,7 @@ def surface(
         from thalweg.cli.pricing.tables import surface_result, surface_table
 
         draw = None if plot is None else check_plot(plot)
-        found = fitted(file, currency, quiet=as_json)
+        found = fitted(file, currency, family=family, quiet=as_json)
         if plot is not None and draw is not None:
             draw(found, f"{currency} · {file.name}", plot)
         result = surface_result(found) | ({} if plot is None else {"plot": str(plot)})

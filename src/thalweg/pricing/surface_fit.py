@@ -53,7 +53,7 @@ class SliceReport(msgspec.Struct, frozen=True):
     corrected: bool
 
 
-class _Expiry(msgspec.Struct, frozen=True):
+class Expiry(msgspec.Struct, frozen=True):
     """One expiry's quotes as the fit sees them; `index` are their numbers in the caller's arrays."""
 
     years: float
@@ -81,7 +81,7 @@ def calibrate(quotes: Quotes) -> Calibration:
         UserFault: MALFORMED where no expiry has five usable quotes (the message counts the reasons), or LIMIT where
             there are more than 64 expiries.
     """
-    expiries, findings = _prepared(quotes)
+    expiries, findings = prepared(quotes)
     return _fitted(expiries, findings, None)
 
 
@@ -91,18 +91,18 @@ def refit(before: Calibration, quotes: Quotes) -> Calibration:
     Raises:
         UserFault: as `calibrate`.
     """
-    expiries, findings = _prepared(quotes)
+    expiries, findings = prepared(quotes)
     return _fitted(expiries, findings, before)
 
 
-def _fitted(expiries: list[_Expiry], findings: list[Finding], before: Calibration | None) -> Calibration:
+def _fitted(expiries: list[Expiry], findings: list[Finding], before: Calibration | None) -> Calibration:
     known = {} if before is None else {
         one.years: (one, part.smile) for one, part in zip(before.expiries, before.surface.slices, strict=True)
     }  # fmt: skip
     slices: list[Slice] = []
     ceiling: Ceiling | None = None
     moved = False  # the later expiry's smile is another one than before
-    for one, target in zip(reversed(expiries), reversed(_targets(expiries)), strict=True):
+    for one, target in zip(reversed(expiries), reversed(targets_of(expiries)), strict=True):
         old, smile = known.get(one.years, (None, None))
         kept = old is not None and smile is not None and _same(old, one) and (not moved or holds(smile, ceiling))
         if smile is None or not kept:
@@ -112,11 +112,11 @@ def _fitted(expiries: list[_Expiry], findings: list[Finding], before: Calibratio
         slices.append(Slice(one.years, one.forward, smile))
         ceiling = ceiling_of(smile)
     slices.reverse()
-    reports = tuple(_report(one, part.smile) for one, part in zip(expiries, slices, strict=True))
+    reports = tuple(report_of(one, part.smile) for one, part in zip(expiries, slices, strict=True))
     return Calibration(Surface(tuple(slices)), reports, tuple(findings), tuple(expiries))
 
 
-def _same(old: _Expiry, new: _Expiry) -> bool:
+def _same(old: Expiry, new: Expiry) -> bool:
     import numpy as np
 
     return all(
@@ -124,7 +124,7 @@ def _same(old: _Expiry, new: _Expiry) -> bool:
     )
 
 
-def _prepared(quotes: Quotes) -> tuple[list[_Expiry], list[Finding]]:
+def prepared(quotes: Quotes) -> tuple[list[Expiry], list[Finding]]:
     """Return the expiries, first to last, and what was left out."""
     import numpy as np
 
@@ -180,7 +180,7 @@ def _volatilities(quotes: Quotes, forwards: "Floats", index: Any) -> Any:
     return np.where(found.verdict == Verdict.OK, found.volatility, np.nan)
 
 
-def _expiry(years: float, quotes: Quotes, forwards: "Floats", index: Any, sides: Any, flaws: Any) -> _Expiry | None:
+def _expiry(years: float, quotes: Quotes, forwards: "Floats", index: Any, sides: Any, flaws: Any) -> Expiry | None:
     """Return one expiry's quotes by strike, or None where they are too few."""
     import numpy as np
 
@@ -196,7 +196,7 @@ def _expiry(years: float, quotes: Quotes, forwards: "Floats", index: Any, sides:
         flaws[numbers] = Flaw.LONELY
         return None
     forward = float(np.median(forwards[numbers]))
-    return _Expiry(float(years), forward, numbers, k, bid, mid, ask)
+    return Expiry(float(years), forward, numbers, k, bid, mid, ask)
 
 
 def _outliers(k: "Floats", mid: "Floats", error: "Floats") -> "NDArray[np.bool_]":
@@ -213,7 +213,7 @@ def _outliers(k: "Floats", mid: "Floats", error: "Floats") -> "NDArray[np.bool_]
     return odd
 
 
-def _targets(expiries: Sequence[_Expiry]) -> list[Target]:
+def targets_of(expiries: Sequence[Expiry]) -> list[Target]:
     """Return what the fit is to meet: each expiry's own quotes, and those of earlier ones beyond them."""
     import numpy as np
 
@@ -248,7 +248,8 @@ def _slope(k: "Floats", w: "Floats") -> float:
     return float((x * w).sum()) / square if square > 0.0 else 0.0
 
 
-def _report(one: _Expiry, smile: Smile) -> SliceReport:
+def report_of(one: Expiry, smile: Smile) -> SliceReport:
+    """Return how well a smile fits an expiry's quotes."""
     import numpy as np
 
     fitted, plain = (np.sqrt(np.maximum(of.total_variance(one.k), 0.0) / one.years) for of in (smile, Smile(smile.svi)))

@@ -110,6 +110,13 @@ def test_a_surface_is_fitted_told_and_drawn(snapshot: Path, tmp_path: Path) -> N
     assert "between bid and ask, no arbitrage" in run("surface", str(snapshot)).stdout
 
 
+@pytest.mark.parametrize("family", ["essvi", "ssvi"])
+def test_a_surface_of_few_numbers_is_fitted_too(family: str, snapshot: Path) -> None:
+    found = result_of("surface", str(snapshot), "--family", family)
+    assert found["arbitrages"] == []
+    assert all(one["report"]["rmse"] < 0.01 for one in found["expiries"])
+
+
 def test_the_page_needs_no_network(snapshot: Path, tmp_path: Path) -> None:
     pytest.importorskip("plotly", reason="pictures are an extra")
     page = tmp_path / "surface.html"
@@ -160,6 +167,9 @@ def test_each_mistake_is_told_in_words(tmp_path: Path, snapshot: Path) -> None:
     assert "a picture is .png or .html" in mistake("surface", str(snapshot), "--plot", str(tmp_path / "a.pdf"))
     assert "there is no folder" in mistake("surface", str(snapshot), "--plot", str(tmp_path / "no" / "a.png"))
     assert "no rows of DOGE" in mistake("surface", str(snapshot), "--currency", "DOGE")
+    assert "no family 'sabr' of surfaces: there are svi, essvi, ssvi" in mistake(
+        "surface", str(snapshot), "--family", "sabr"
+    )
     assert "no model 'sabr' to calibrate" in mistake("calibrate", str(snapshot), "--model", "sabr")
     empty = tmp_path / "empty.csv"
     empty.write_text("")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +16,14 @@ from thalweg.pricing.models import calibration as model_calibration
 from thalweg.pricing.models.parameters import Bates, BlackScholes, Heston, Kou, Merton, VarianceGamma
 from thalweg.pricing.models.targets import targets_from
 from thalweg.pricing.sabr import Sabr
+from thalweg.pricing.ssvi_fit import calibrate_ssvi
 from thalweg.pricing.surface_fit import Calibration
 from thalweg.pricing.surface_fit import calibrate as fit_surface
 from thalweg.pricing.terms import Market, Terms, terms_of
+
+FAMILIES: Final[dict[str, Callable[[Any], Calibration]]] = {
+    "svi": fit_surface, "essvi": calibrate_ssvi, "ssvi": partial(calibrate_ssvi, extended=False),
+}  # fmt: skip
 
 _DAYS_A_YEAR: Final = 365.25
 _WORDS: Final = {
@@ -123,18 +129,20 @@ def implied(
     return {"volatility": found.volatility, "verdict": found.verdict.name.lower()}
 
 
-def fitted(file: Path, currency: str, *, quiet: bool) -> Calibration:
-    """Return the surface of a snapshot.
+def fitted(file: Path, currency: str, *, family: str = "svi", quiet: bool) -> Calibration:
+    """Return the surface of a snapshot; `family` is one of `FAMILIES`.
 
     Raises:
-        UserFault: as `load_chain` and `surface_fit.calibrate`.
+        UserFault: UNKNOWN_FEATURE for another family; as `load_chain` and `surface_fit.calibrate`.
     """
+    if family not in FAMILIES:
+        raise UserFault(Reason.UNKNOWN_FEATURE, f"no family {family!r} of surfaces: there are {', '.join(FAMILIES)}")
     with progress(quiet) as step:
         step(f"reading {file.name}")
         quotes = load_chain(file, currency)
         step(f"fitting {len(quotes.strike)} quotes")
         try:
-            return fit_surface(quotes)
+            return FAMILIES[family](quotes)
         except UserFault as fault:
             raise UserFault(fault.reason, f"{file}: {fault.detail}") from fault
 

@@ -2,8 +2,8 @@
 
 The matrices are small: OPENBLAS_NUM_THREADS=1 is faster on a busy machine.
 
-Labels are prices of 1,024 paths with controls; their slopes are differences on the same paths, in every input. Bounds
-are the largest errors, by cell, on points held out and priced with eight times as many paths.
+Labels are simulated prices with controls; their slopes are differences on the same paths, in every input. Bounds are
+the largest errors, by cell, on points held out and priced with more paths.
 """
 
 import sys
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SIZES: Final = {"twap": (3072, 1024, 400), "down_out": (1536, 512, 250)}  # points, held out, epochs
-PATHS: Final = 1024
-HIDDEN: Final = (48, 48, 48)
+SIZES: Final = {"twap": (6144, 1024, 200), "down_out": (4096, 1024, 300)}  # points, held out, epochs
+PATHS: Final = {"twap": (2048, 16384), "down_out": (4096, 16384)}  # of a label, of a point held out
+HIDDEN: Final = {"twap": (48, 48, 48), "down_out": (64, 64, 64)}
 STEP: Final = 0.02  # of the scaled range, for slopes
 
 
@@ -39,7 +39,7 @@ def labelled(name: str, points: "Floats", progress: Progress) -> "tuple[Floats, 
     values, slopes = np.empty(len(points)), np.zeros_like(points)
     coordinates = list(box.bounds)
     for row in progress.track(range(len(points)), description=f"{name}: labels"):
-        sampling = Sampling(paths=PATHS, seed=row + 1, threads=1)
+        sampling = Sampling(paths=PATHS[name][0], seed=row + 1, threads=1)
         here = exact(name, points[row], sampling)
         values[row] = here.value
         for i, coordinate in enumerate(coordinates):
@@ -64,7 +64,7 @@ def bounds_of(name: str, layers: Any, progress: Progress) -> "tuple[Floats, Floa
     box = SURROGATES[name]
     points = box.random(SIZES[name][1], seed=2)
     found = [
-        exact(name, point, Sampling(paths=8 * PATHS, seed=row + 10_000, threads=1))
+        exact(name, point, Sampling(paths=PATHS[name][1], seed=row + 10_000, threads=1))
         for row, point in enumerate(progress.track(points, description=f"{name}: held out"))
     ]
     errors = np.abs(evaluate(layers, box.scaled(points)) - [label.value for label in found])
@@ -90,7 +90,7 @@ def main() -> int:
             values, slopes = labelled(name, points, progress)
             task = progress.add_task(f"{name}: training", total=epochs)
             layers = train(
-                box.scaled(points), values, slopes, np.ones(points.shape[1]), HIDDEN, epochs, 1,
+                box.scaled(points), values, slopes, np.ones(points.shape[1]), HIDDEN[name], epochs, 1,
                 partial(_show, progress, task),
             )  # fmt: skip
             bounds, errors = bounds_of(name, layers, progress)

@@ -4,12 +4,9 @@ A point is (v0, kappa, theta, sigma, rho, intensity, mean, deviation, years, m[,
 h = ln(barrier/F)/s the barrier's distance in deviations, s^2 = E int v dt + intensity T (mean^2 + deviation^2).
 """
 
-from math import exp, sqrt
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-
-from thalweg.pricing.models.parameters import Bates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,13 +34,13 @@ class Box(msgspec.Struct, frozen=True):
         """Return points (rows) with each coordinate on -1..1, logarithmic where that is natural."""
         import numpy as np
 
-        columns = []
-        for i, (name, ends) in enumerate(self.bounds.items()):
-            x, (low, high) = points[:, i], ends
-            if name in LOGARITHMIC:
-                x, low, high = np.log(x), np.log(low), np.log(high)
-            columns.append(2.0 * (x - low) / (high - low) - 1.0)
-        return np.column_stack(columns)
+        curved = [i for i, name in enumerate(self.bounds) if name in LOGARITHMIC]
+        low, high = np.array(list(self.bounds.values())).T
+        x = np.array(points, np.float64)
+        for row in (x, low, high):
+            row[..., curved] = np.log(row[..., curved])
+        result: Floats = 2.0 * (x - low) / (high - low) - 1.0
+        return result
 
     def random(self, count: int, seed: int) -> "Floats":
         """Return uniform points of the scaled box."""
@@ -70,7 +67,9 @@ class Box(msgspec.Struct, frozen=True):
         number = np.zeros(len(scaled), np.int64)
         for i, name in enumerate(self.bounds):
             parts = self.cells.get(name, 1)
-            number = number * parts + np.clip((0.5 * (scaled[:, i] + 1.0) * parts).astype(np.int64), 0, parts - 1)
+            if parts > 1:
+                place = (0.5 * (scaled[:, i] + 1.0) * parts).astype(np.int64)
+                number = number * parts + np.minimum(np.maximum(place, 0), parts - 1)
         return number
 
     def count(self) -> int:
@@ -79,11 +78,3 @@ class Box(msgspec.Struct, frozen=True):
         for parts in self.cells.values():
             total *= parts
         return total
-
-
-def deviation(model: Bates, years: float) -> float:
-    """Return s, the root of the expected variance of ln S_T, jumps included, to first order."""
-    decay = model.kappa * years
-    share = (1.0 - exp(-decay)) / decay if decay > 1e-9 else 1.0
-    diffusion = years * (model.theta + (model.v0 - model.theta) * share)
-    return sqrt(diffusion + model.intensity * years * (model.mean**2 + model.deviation**2))

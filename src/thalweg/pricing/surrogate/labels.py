@@ -1,8 +1,9 @@
 """The exact prices that surrogates learn and are checked against: simulated calls per unit of forward and deviation.
 
-A label is (price - Black's price at the deviation s)/(F s), undiscounted, at a flat forward: what the model adds.
+A label is (price - baseline)/(F s), undiscounted, at a flat forward: what a random variance adds (see `baseline`).
 """
 
+from collections.abc import Callable
 from math import exp
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,8 +12,7 @@ from thalweg.pricing.models.parameters import Bates
 from thalweg.pricing.paths.estimate import Estimate, estimate
 from thalweg.pricing.paths.payoffs import FIXINGS, WINDOW_YEARS
 from thalweg.pricing.paths.simulation import Sampling, Scene, simulate
-from thalweg.pricing.scalar import black_scholes
-from thalweg.pricing.surrogate.box import deviation
+from thalweg.pricing.surrogate import baseline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STEP_MAX: Final = 0.01
 BARRIER_STEPS: Final = 48
+_AVERAGED: Final = (FIXINGS - 1) * (4 * FIXINGS + 1) / (6.0 * FIXINGS * FIXINGS)
+"""By how much of its window an average's variance is that of an earlier price: the mean of the later of two fixings."""
 
 
 class Label(NamedTuple):
@@ -36,7 +38,7 @@ def twap(point: "Floats", sampling: Sampling) -> Label:
     """Return the label of a call on the mean of the last thirty minutes' fixings."""
     import numpy as np
 
-    model, years, m = Bates.of(point[:8]), float(point[8]), float(point[9])
+    model, years = Bates.of(point[:8]), float(point[8])
     fixings = years - WINDOW_YEARS * np.arange(FIXINGS - 1, -1, -1) / FIXINGS
     before = max(1, int(np.ceil(fixings[0] / STEP_MAX)))
     times = np.concatenate([fixings[0] * np.arange(1, before) / before, fixings])
@@ -49,18 +51,18 @@ def twap(point: "Floats", sampling: Sampling) -> Label:
         controls = [(paths.average, 1.0), (np.maximum(paths.terminal - strike, 0.0), exact)]
         return estimate(paths, np.maximum(paths.average - strike, 0.0), controls)
 
-    return _label(model, years, m, price)
+    return _label("twap", point, price)
 
 
 def down_out(point: "Floats", sampling: Sampling) -> Label:
     """Return the label of a call that a touch of the barrier below, watched all the time, ends."""
     import numpy as np
 
-    model, years, m, h = Bates.of(point[:8]), float(point[8]), float(point[9]), float(point[10])
+    model, years, h = Bates.of(point[:8]), float(point[8]), float(point[10])
     times = years * np.arange(1, BARRIER_STEPS + 1) / BARRIER_STEPS
     scene = Scene(
         1.0, times, np.ones(BARRIER_STEPS), np.zeros(BARRIER_STEPS), np.zeros(BARRIER_STEPS, np.bool_), True,
-        exp(h * deviation(model, years)),
+        exp(h * baseline.deviation(model, years)),
     )  # fmt: skip
     paths = simulate(model, scene, sampling, ("survival",))
 
@@ -69,19 +71,22 @@ def down_out(point: "Floats", sampling: Sampling) -> Label:
         vanilla = np.maximum(paths.terminal - strike, 0.0)
         return estimate(paths, vanilla * paths.survival, [(paths.terminal, 1.0), (vanilla, exact)])
 
-    return _label(model, years, m, price)
+    return _label("down_out", point, price)
 
 
-def _label(model: Bates, years: float, m: float, price: "object") -> Label:
-    s, step = deviation(model, years), 0.02
+def anchor(name: str, point: "Floats", m: float) -> float:
+    """Return the baseline's call on a forward of one, struck at moneyness m, of a surrogate's point."""
+    model, years = Bates.of(point[:8]), float(point[8])
+    s = baseline.deviation(model, years)
+    if name == "twap":
+        return baseline.call(model, years - _AVERAGED * WINDOW_YEARS, exp(m * s))
+    return baseline.down_out(model, years, exp(m * s), exp(float(point[10]) * s))
+
+
+def _label(name: str, point: "Floats", price: Callable[[float], Estimate]) -> Label:
+    s, m, step = baseline.deviation(Bates.of(point[:8]), float(point[8])), float(point[9]), 0.02
     ends = []
-    for shift in (-step, 0.0, step):
-        strike = exp((m + shift) * s)
-        found = price(strike)  # type: ignore[operator]
-        ends.append(((found.value - black(strike, s)) / s, found.error / s))
+    for moneyness in (m - step, m, m + step):
+        found = price(exp(moneyness * s))
+        ends.append(((found.value - anchor(name, point, moneyness)) / s, found.error / s))
     return Label(ends[1][0], ends[1][1], (ends[2][0] - ends[0][0]) / (2.0 * step))
-
-
-def black(strike: float, s: float) -> float:
-    """Return Black's undiscounted call on a forward of one, of deviation s."""
-    return float(black_scholes(True, 1.0, strike, s, 1.0, 0.0, 0.0)[0])

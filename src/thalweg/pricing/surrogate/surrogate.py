@@ -3,8 +3,7 @@
 Every result says where it came from and why. A surrogate is for quoting and screening: nothing that moves money may
 import it (import-linter's contract "A learned price moves no money"). One quote in `CHECK_EVERY` is priced exactly too;
 if it is further off than the bound of its cell and four standard errors, the surrogate is distrusted from then on and
-every later quote is exact. `twap` is shipped; `down_out` is there once it has been trained
-(`python -m thalweg.pricing.surrogate down_out`).
+every later quote is exact. `twap` and `down_out` are shipped; `python -m thalweg.pricing.surrogate` trains them again.
 """
 
 from functools import cache
@@ -18,7 +17,8 @@ from thalweg.errors import Reason, UserFault
 from thalweg.pricing.models.parameters import Bates
 from thalweg.pricing.paths.simulation import Sampling
 from thalweg.pricing.surrogate import labels
-from thalweg.pricing.surrogate.box import DOWN_OUT, TWAP, Box, deviation
+from thalweg.pricing.surrogate.baseline import deviation
+from thalweg.pricing.surrogate.box import DOWN_OUT, TWAP, Box
 from thalweg.pricing.surrogate.network import evaluate
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ class Surrogate:
         s = deviation(model, years)
         where = [*model.values(), years, log(strike / forward) / s]
         point = np.array(where if barrier is None else [*where, log(barrier / forward) / s])
-        unit = forward * exp(-rate * years)
+        unit, anchor = forward * exp(-rate * years), labels.anchor(self.name, point, float(point[9]))
         outside = self.box.outside(point)
         if outside or self.distrusted:
             why = f"{outside} is outside the training box" if outside else self.distrusted
             label = exact(self.name, point, EXACT)
-            price = label.value * s + labels.black(strike / forward, s)
+            price = label.value * s + anchor
             return Quote(unit * max(price, 0.0), 4.0 * unit * s * label.error, "exact", why)
         scaled = self.box.scaled(point[None, :])
         value = float(evaluate(self.layers, scaled)[0])
@@ -102,9 +102,9 @@ class Surrogate:
             label = exact(self.name, point, CHECK)
             if abs(label.value - value) > bound + 4.0 * label.error:
                 self.distrusted = f"a spot check was off by {abs(label.value - value):.2e}, bound {bound:.2e}"
-                price = label.value * s + labels.black(strike / forward, s)
+                price = label.value * s + anchor
                 return Quote(unit * max(price, 0.0), 4.0 * unit * s * label.error, "exact", self.distrusted)
-        price = min(max(value * s + labels.black(strike / forward, s), 0.0), 1.0)
+        price = min(max(value * s + anchor, 0.0), 1.0)
         return Quote(unit * price, unit * s * bound, "surrogate")
 
 
