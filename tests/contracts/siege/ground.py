@@ -30,7 +30,7 @@ STRANGER: Final = account("stranger")
 PERIOD_S: Final = 600
 ODD_GAS: Final = 1_200_000  # a token that burns gas burns no more than this
 REPLAYED_MAX: Final = 30
-LEAVING_EVERY: Final = 4  # after so many reverts everybody shows that he can still get out
+LEAVING_EVERY: Final = 8  # after so many reverts everybody shows that he can still get out
 seats = st.integers(0, 4)
 picks = st.integers(0, 2**16)
 amounts = st.one_of(st.integers(0, 10**6), st.sampled_from((0, 1, 2**124 - 1, 2**124, 2**123)))
@@ -86,6 +86,14 @@ def _verdict(judge: Callable[[], None]) -> Sequence[str]:
     except accounts.Refused as refused:
         return refused.reasons
     return ()
+
+
+class Standing(NamedTuple):
+    """What a channel was before a call."""
+
+    is_closed: bool
+    dispute: accounts.Dispute | None
+    withdrawn: tuple[int, ...]
 
 
 class Past(NamedTuple):
@@ -238,22 +246,34 @@ class Ground(RuleBasedStateMachine):
             assert said in allowed if said else not allowed, f"{index}: {said!r}, where the model has {allowed}"
         self._take_in(receipt, before)
 
-    def _standing(self) -> dict[bytes, tuple[bool, accounts.Dispute | None]]:
-        return {channel: (one.is_closed, one.dispute) for channel, one in self.model.accounts.items()}
+    def _standing(self) -> dict[bytes, Standing]:
+        return {
+            channel: Standing(one.is_closed, one.dispute, tuple(one.withdrawn))
+            for channel, one in self.model.accounts.items()
+        }
 
-    def _take_in(self, receipt: Receipt, before: dict[bytes, tuple[bool, accounts.Dispute | None]]) -> None:
+    def _take_in(self, receipt: Receipt, before: dict[bytes, Standing]) -> None:
         for channel in self.channels:
             channel.fold_own(receipt)
-        for number, (was_closed, dispute) in before.items():
+        for number, standing in before.items():
             model = self.model.accounts[number]
-            if model.is_closed and not was_closed:
-                self._check_closing(model, dispute)
+            if model.is_closed and not standing.is_closed:
+                self._check_closing(model, standing)
 
-    def _check_closing(self, model: accounts.Account, dispute: accounts.Dispute | None) -> None:
-        """All of a closed channel's money was paid out, none of anybody else's; in whatever runs, as in one."""
+    def _check_closing(self, model: accounts.Account, before: Standing) -> None:
+        """All of a closed channel's money was paid out, none of anybody else's; in whatever runs, as in one.
+
+        Nobody got more, or less, than the newest state shown gives him.
+        """
         for asset in range(model.assets):
             assert sum(model.withdrawn[asset :: model.assets]) == sum(model.deposited[asset :: model.assets])
-        if dispute is None or dispute.begun is None or not model.is_settled:
+        dispute = before.dispute
+        if dispute is None or not model.is_settled:
+            return
+        given = states.given(dispute.state, model, before.withdrawn)
+        if given is not None:
+            assert model.withdrawn == given
+        if dispute.begun is None:
             return
         facts = self.model.facts(model.terms, dispute, self.evm.now())
         at_once = states.settled_at_once(dispute.state, model.terms, dispute.begun, facts)

@@ -31,7 +31,7 @@ from thalweg.units import NATIVE, SCALE, Address
 STEPS_MAX: Final = 40  # of a story
 FAR_S: Final = 30 * 86_400  # to the last expiry: a close-out at the mark finds something alive
 STORIES_A_RUN: Final = 50
-CALLS_A_STORY: Final = 16  # at least: a repeatable siege is one run, for the next would be the same
+CALLS_A_STORY: Final = 24  # at least: a repeatable siege is one run, for the next would be the same
 
 
 class Siege(Leaving, Funding, Crowds):
