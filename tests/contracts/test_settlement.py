@@ -318,7 +318,7 @@ def test_an_oracle_that_is_called_with_too_little_gas_is_not_silent(scene: Scene
     scene.speak(expiry, 60_100 * SCALE)
     invocation = channel.invocation(channel.settlement(state))
 
-    assert scene.evm.refusal(invocation, gas=250_000) == "claim: more gas needed"
+    assert scene.evm.refusal(invocation, gas=170_000) == "claim: more gas needed"
 
 
 def test_an_oracle_without_code_is_silent(scene: Scene) -> None:

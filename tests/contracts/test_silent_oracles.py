@@ -18,6 +18,8 @@ from thalweg.instruments.payoff import payoff_amount
 from thalweg.instruments.report import GRID_S
 from thalweg.units import SCALE, Address, Price, Quantity
 
+TRANSACTION_GAS = 2**24  # the most that one may use, https://eips.ethereum.org/EIPS/eip-7825
+
 
 def test_a_void_mark_moves_on_to_the_next_grid_point(scene: Scene) -> None:
     expiry = scene.expiry(20 * 86_400)
@@ -167,3 +169,18 @@ def test_void_marks_walk_to_an_expiry_off_the_grid_and_not_past_it(scene: Scene,
     channel.do(channel.settlement(state))
 
     assert gain(channel) == 60 * USD
+
+
+def test_an_oracle_that_burns_its_gas_over_voids_locks_nobody_out_of_a_transaction(scene: Scene) -> None:
+    oracle = scene.evm.create(creation_code("BurningOracle"))
+    tick = -(-(scene.evm.now() + CHALLENGE_S + 120) // GRID_S) * GRID_S
+    channel = scene.opened(close_out=CloseOut.MARK)
+    call = option(oracle, 60_000, tick + 59 * GRID_S)  # as many marks as are walked, then as many settlements
+    state = channel.state(5, held(100 * USD, 100 * USD), [position(1, call, 0.01)])
+    scene.evm.travel(tick - CHALLENGE_S)
+    channel.do(channel.challenge(state))
+    scene.evm.travel(tick + 3 * WEEK_S)
+
+    channel.fold(scene.evm.send(channel.invocation(channel.settlement(state)), gas=TRANSACTION_GAS))
+
+    assert channel.wallets() == (100 * USD, 100 * USD)

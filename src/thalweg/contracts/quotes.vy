@@ -26,8 +26,8 @@ MARK: constant(uint256) = 2
 GRID_S: constant(uint256) = 60
 _VOIDS_MAX: constant(uint256) = 60  # void reports walked over, each one grid point on
 _ORACLE_GRACE_S: constant(uint256) = 7 * 86400
-_ORACLE_GAS: constant(uint256) = 200_000
-_GAS_LEFT_MIN: constant(uint256) = 210_000  # _ORACLE_GAS, the 64th that a call leaves behind, and the call's own cost
+_ORACLE_GAS: constant(uint256) = 120_000  # a call; 122 of them fit into a transaction of 2^24 (EIP-7825)
+_GAS_LEFT_MIN: constant(uint256) = 130_000  # _ORACLE_GAS, the 64th that a call leaves behind, and the call's own cost
 
 
 # -- structs -----------------------------------------------------------------------------------------------------------
