@@ -116,7 +116,7 @@ def forgotten(channel: Channel, now: UnixSeconds) -> str:
     if dispute is None or now <= dispute.deadline or _sheet_at(channel, dispute.version) is not None:
         return ""
     return (
-        f"version {dispute.version} was not answered before {dispute.deadline}; the newest is {channel.agreed.version}. "
+        f"version {dispute.version} was not answered before {dispute.deadline}; mine is {channel.agreed.version}. "
         "Who showed it can settle it, and so can a backup from that time"
     )
 
