@@ -16,7 +16,7 @@ import msgspec
 
 from thalweg.errors import Reason, Unavailable
 
-READY_S: Final = 30.0
+READY_S: Final = 60.0
 STOP_S: Final = 3.0
 _TAIL_BYTES: Final = 2000
 
