@@ -102,13 +102,22 @@ def _modules(module: Any) -> Iterator[Any]:
 
 
 class Laboratory:
-    """A pytest plugin: instead of running the tests once, it runs them on every mutant. `verdicts` are by mutant."""
+    """A pytest plugin: instead of running the tests once, it runs them on every mutant.
+
+    `told` hears each verdict. A mutant that no test noticed after `patience_s` of processor time counts as surviving.
+    """
 
     def __init__(
-        self, mutants: Sequence[Mutant], jobs: int, deadline: float, told: Callable[[Mutant, Verdict], None]
+        self,
+        mutants: Sequence[Mutant],
+        jobs: int,
+        deadline: float,
+        patience_s: float,
+        told: Callable[[Mutant, Verdict], None],
     ) -> None:
         self._waiting = list(reversed(mutants))
         self._jobs = jobs
+        self._patience_s = patience_s
         self._deadline = deadline
         self._told = told
         self._reach = Reach()
@@ -220,7 +229,10 @@ class Laboratory:
         if not changed:
             return Fate.SAME, ""
         _install(changed)
+        begun = time.process_time()
         for item, following in _pairs(self._ordered(mutant, items, set(changed))):
+            if time.process_time() - begun > self._patience_s:
+                return Fate.SURVIVED, "patience"
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
                 return Fate.KILLED, self._failed

@@ -56,6 +56,7 @@ def link(scene: Scene) -> Chainlink:
 def test_the_first_round_at_or_after_the_time_settles(link: Chainlink) -> None:
     link.rounds((PHASE + 1, 5, T - 90), (PHASE + 2, 6, T - 30), (PHASE + 3, 7, T), (PHASE + 4, 8, T + 30))
     assert link.ask("settlement") == (False, False, 0)
+    assert link.ask("smile", T + 60)[:2] == (False, False)
 
     assert link.register(PHASE + 2) == "oracle: not yet"
     assert link.register(PHASE + 4) == "oracle: bad oracle report"
@@ -63,6 +64,7 @@ def test_the_first_round_at_or_after_the_time_settles(link: Chainlink) -> None:
     assert link.register(PHASE + 3) == ""
 
     assert link.ask("settlement") == link.ask("mark") == (True, False, 7)
+    assert link.ask("smile", T + 60)[:2] == (True, True)  # it knows no surfaces
     assert link.register(PHASE + 3) == "oracle: exists already"
 
 

@@ -1,5 +1,5 @@
 """docs/contracts.md holds: what is made is made anew, the example is recomputed, the diagram is tried out, and every
-test that a threat names exists."""
+test that an invariant or a threat names exists."""
 
 import importlib.util
 import re
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from tests.contracts.reference import words
-from tests.contracts.reference.chain import Account, Dispute
+from tests.contracts.reference.accounts import Account, Dispute
 from tests.contracts.scene import USD, Scene, State
 from tests.vectors import test_eip712 as example
 
@@ -36,9 +36,9 @@ def test_what_is_made_is_what_the_page_has() -> None:
     assert _tables().renewed(PAGE.read_text()) == PAGE.read_text(), "run python docs/contract_tables.py"
 
 
-def test_every_test_that_a_threat_names_exists() -> None:
-    threats = PAGE.read_text().partition("## Threats")[2]
-    named = set(re.findall(r"`(test_\w+)`", threats))
+def test_every_test_that_an_invariant_or_a_threat_names_exists() -> None:
+    claimed = PAGE.read_text().partition("## Invariants")[2]
+    named = set(re.findall(r"`(test_\w+)`", claimed))
     known = {
         name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
     }

@@ -1,3 +1,4 @@
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -122,6 +123,26 @@ def test_any_split_of_runs_has_the_same_result(scene: Scene, split: tuple[int, .
     assert sum(expected) == 300 * USD
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_of_claims_changes_nothing(scene: Scene, order: tuple[int, ...]) -> None:
+    channel = scene.opened("alice", "bob", "carol")
+    expiry = scene.expiry(100)
+    kinds = (
+        lambda number: position(number, option(scene.oracle, 60_000, expiry), 0.1, long=0, short=2),
+        lambda number: position(number, option(scene.oracle, 60_000, expiry), 0.2, long=1, short=2, premium=5 * USD),
+        lambda number: lock(number, 10 * USD, Condition((), UnixSeconds(0)), payer=2, payee=0),
+    )
+    claims = tuple(kinds[kind](number) for number, kind in enumerate(order, 1))
+    held = (_locked(100 * USD, 100 * USD), _locked(95 * USD, 100 * USD), _locked(90 * USD, 100 * USD))
+    state = _disputed(channel, claims, *held)
+    scene.speak(expiry, 60_400 * SCALE)
+
+    channel.do(channel.settlement(state))
+
+    # carol loses 40 and 80 of 90: winners are cut to three quarters
+    assert channel.wallets() == (140 * USD, 155 * USD, 5 * USD)
+
+
 def test_losses_are_capped_by_what_is_not_free_and_winners_cut_pro_rata(scene: Scene) -> None:
     channel = scene.opened("alice", "bob", "carol", amounts=(100 * USD,) * 3)
     expiry = scene.expiry(100)
@@ -139,6 +160,18 @@ def test_losses_are_capped_by_what_is_not_free_and_winners_cut_pro_rata(scene: S
     channel.do(channel.settlement(state))
 
     assert channel.wallets() == (30_000_001, 146_666_666, 123_333_333)
+
+
+def test_a_gain_of_a_single_unit_is_paid(scene: Scene) -> None:
+    channel = scene.opened(amounts=(3, 3))
+    expiry = scene.expiry(100)
+    call = option(scene.oracle, 60_000, expiry, unit=1)
+    state = _disputed(channel, (position(1, call, 1),), _locked(3, 3), _locked(3, 3))
+    scene.speak(expiry, 60_001 * SCALE)
+
+    channel.do(channel.settlement(state))
+
+    assert channel.wallets() == (4, 2)
 
 
 def test_a_lock_is_never_junior_to_a_losing_position(scene: Scene) -> None:

@@ -166,6 +166,16 @@ def test_total_variance_may_not_fall(chain: Surfaces, near: Parameters, far: Par
         assert is_later(first, second) == chain.is_valid(slices, TIME) == valid
 
 
+@pytest.mark.parametrize("sixteenths", [*range(-4, 5), -8, 8, -16, 16, -32, 32])
+def test_a_dip_of_total_variance_is_found_at_every_point_that_is_compared(chain: Surfaces, sixteenths: int) -> None:
+    near = flat(TIME + 60, SCALE // 10)
+    dip = Slice(UnixSeconds(TIME + 120), near.forward, SCALE // 20, SCALE, 0, sixteenths * SCALE // 16, 10**4)
+
+    is_compared = sixteenths in (0, *(sign * reach for sign in (-1, 1) for reach in (2, 4, 8, 16, 32)))
+
+    assert chain.is_valid((near, dip), TIME) == is_valid((near, dip), TIME) == (not is_compared)
+
+
 @pytest.mark.parametrize(("first", "second", "valid"), [(0, 1, False), (1, 1, False), (2, 1, False), (1, 2, True)])
 def test_expiries_lie_ahead_and_increase(chain: Surfaces, first: int, second: int, valid: bool) -> None:
     slices = (flat(TIME + first, 4 * 10**6), flat(TIME + second, 5 * 10**6))

@@ -4,70 +4,35 @@ A call either breaks rules, and then says all that it breaks and changes nothing
 hashes do not exist here: whoever makes a call says what is wrong with it.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import msgspec
 from tests.contracts.reference import shares
+from tests.contracts.reference.accounts import (
+    DEPOSIT_MAX,
+    EXPIRED,
+    HASH,
+    NOT_YET,
+    PHASE,
+    RANGE,
+    SIGNER,
+    STALE,
+    TIME_MAX,
+    Account,
+    Dispute,
+    Rule,
+    cells_of,
+    unless,
+)
+from tests.contracts.reference.children import Children
 from tests.contracts.reference.money import Money
 from tests.contracts.reference.outcomes import GRID_S, Facts, Key, Leaving, Report, Untold, moves
 from tests.contracts.scene import State
 
-from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import CloseOut, Terms
 from thalweg.instruments.report import Mark
 from thalweg.instruments.surface import is_valid
 from thalweg.units import VERSION_FINAL, Address, Hash, Price
-
-DEPOSIT_MAX: Final = 2**124 - 1
-TIME_MAX: Final = 2**32 - 1
-PHASE, HASH, SIGNER, STALE, EXPIRED, NOT_YET, MALFORMED, RANGE = (
-    f"adjudicator: {reason}"
-    for reason in (
-        "wrong phase", "wrong hash", "wrong signer", "stale version", "expired", "not yet", "malformed",
-        "amount overflows",
-    )
-)  # fmt: skip
-
-
-Rule = Callable[[list[shares.Cell]], list[int]]
-
-
-class Refused(Exception):
-    """The call breaks rules; nothing happens."""
-
-    def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__(", ".join(reasons))
-        self.reasons = tuple(reasons)
-
-
-class Dispute(msgspec.Struct):
-    """A state shown and not yet settled. `begun` is what the totals were when its settlement began."""
-
-    state: State
-    deadline: int
-    challenger: int
-    cursor: int = 0
-    margin: list[int] = []
-    escrow: list[int] = []
-    begun: list[tuple[int, int]] | None = None
-
-
-class Account(msgspec.Struct):
-    """One channel: what was deposited and paid in each cell, and the lowest version that may be shown."""
-
-    terms: Terms
-    deposited: list[int]
-    withdrawn: list[int]
-    lowest: int = 0
-    is_closed: bool = False
-    is_settled: bool = False  # closed, and by a dispute's claims
-    dispute: Dispute | None = None
-
-    @property
-    def assets(self) -> int:
-        """Return how many assets it has."""
-        return len(self.terms.assets)
 
 
 class Chain:
@@ -79,6 +44,7 @@ class Chain:
         self.revealed: dict[Hash, int] = {}
         self.settlements: dict[Key, Report] = {}
         self.marks: dict[Key, Mark] = {}
+        self.children = Children(self)
 
     def copied(self) -> "Chain":
         """Return a chain that can go its own way from here."""
@@ -89,6 +55,7 @@ class Chain:
         }
         twin.revealed, twin.settlements = dict(self.revealed), dict(self.settlements)
         twin.marks = dict(self.marks)
+        twin.children = self.children.copied(twin)
         return twin
 
     # -- funding ----------------------------------------------------------------------------------------------------
@@ -110,7 +77,7 @@ class Chain:
             RANGE: max(amounts) > DEPOSIT_MAX,
             **self.money.obstacles(payments),
         }
-        _unless(rules, broken)
+        unless(rules, broken)
         self.money.take(payments)
         self.accounts[channel] = Account(terms, list(amounts), [0] * len(amounts))
 
@@ -128,7 +95,7 @@ class Chain:
             RANGE: account is not None and account.deposited[cell] + amount > DEPOSIT_MAX,
             **self.money.obstacles(payments),
         }
-        _unless(rules, broken)
+        unless(rules, broken)
         assert account is not None
         self.money.take(payments)
         account.deposited[cell] += amount
@@ -138,17 +105,17 @@ class Chain:
     def withdraw(self, channel: bytes, state: State, broken: Sequence[str] = ()) -> None:
         """Pay what a state counts as withdrawn."""
         rules = {PHASE: not self._is_open(channel), STALE: state.state.version < self._lowest(channel)}
-        _unless(rules, broken)
+        unless(rules, broken)
         account = self.accounts[channel]
-        self._pay(account, self._due(account, _cells(account, state.holdings), shares.withdrawable))
+        self._pay(account, self._due(account, cells_of(account, state.holdings), shares.withdrawable))
 
     def close(self, channel: bytes, state: State, broken: Sequence[str] = ()) -> None:
         """Pay everybody by a final state, for ever."""
         account = self.accounts.get(channel)
         rules = {PHASE: account is None or account.is_closed, SIGNER: state.state.version != VERSION_FINAL}
-        _unless(rules, broken)
+        unless(rules, broken)
         assert account is not None
-        self._finish(account, _cells(account, state.holdings), shares.shared_out)
+        self._finish(account, cells_of(account, state.holdings), shares.shared_out)
 
     # -- disputes ---------------------------------------------------------------------------------------------------
 
@@ -161,7 +128,7 @@ class Chain:
             EXPIRED: now > until,
             STALE: state.state.version < self._lowest(channel),
         }
-        _unless(rules, broken)
+        unless(rules, broken)
         account = self.accounts[channel]
         deadline = min(now + account.terms.challenge_period_s, TIME_MAX)
         account.dispute = Dispute(state, deadline, challenger)
@@ -175,7 +142,7 @@ class Chain:
             EXPIRED: dispute is not None and now >= dispute.deadline,
             STALE: dispute is not None and state.state.version <= dispute.state.state.version,
         }
-        _unless(rules, broken)
+        unless(rules, broken)
         assert account is not None
         assert dispute is not None
         account.dispute = Dispute(state, dispute.deadline, dispute.challenger)
@@ -189,7 +156,7 @@ class Chain:
             STALE: dispute is not None and version <= dispute.state.state.version,
             SIGNER: dispute is not None and deadline != dispute.deadline,
         }
-        _unless(rules, broken)
+        unless(rules, broken)
         assert account is not None
         account.lowest, account.dispute = version, None
 
@@ -203,7 +170,7 @@ class Chain:
             HASH: dispute is not None and state.state != dispute.state.state,
         }
         if account is None or dispute is None:
-            _unless(rules, broken)
+            unless(rules, broken)
             return
         margin, escrow = dispute.margin or [0] * len(account.deposited), dispute.escrow or [0] * len(account.deposited)
         margin, escrow = list(margin), list(escrow)
@@ -214,8 +181,8 @@ class Chain:
                     (escrow if move.is_escrow else margin)[move.seat * account.assets + move.asset] += move.amount
             except Untold as untold:
                 rules[str(untold)] = True
-        _unless(rules, broken)
-        cells = _cells(account, state.holdings, margin, escrow)
+        unless(rules, broken)
+        cells = cells_of(account, state.holdings, margin, escrow)
         if upto == len(state.claims):
             account.is_settled = True
             self._finish(account, cells, shares.settled if state.claims else shares.shared_out)
@@ -236,7 +203,7 @@ class Chain:
     def register(self, key: Key, report: Report, now: int, broken: Sequence[str] = ()) -> None:
         """Register what a quorum has signed; the first report stays."""
         known = self.settlements.get(key, report)
-        _unless({"oracle: not yet": now < key[2], "oracle: exists already": known != report}, broken)
+        unless({"oracle: not yet": now < key[2], "oracle: exists already": known != report}, broken)
         self.settlements[key] = report
 
     def register_mark(self, key: Key, mark: Mark, now: int, broken: Sequence[str] = ()) -> None:
@@ -244,7 +211,7 @@ class Chain:
         if not is_valid(mark.slices, mark.time):
             mark = Mark(mark.feed, mark.time, Price(0), is_void=True)
         known = self.marks.get(key, mark)
-        _unless({"oracle: not yet": now < key[2], "oracle: exists already": known != mark}, broken)
+        unless({"oracle: not yet": now < key[2], "oracle: exists already": known != mark}, broken)
         self.marks[key] = mark
 
     def collect(self, asset: Address, payee: Address, to: Address, broken: Sequence[str] = ()) -> None:
@@ -254,7 +221,7 @@ class Chain:
             "payments: insufficient balance": not amount,
             "payments: refused": not self.money.arrives(asset, to, amount),
         }
-        _unless(rules, broken)
+        unless(rules, broken)
         self.money.collect(asset, payee, to)
 
     def facts(self, terms: Terms, dispute: Dispute, now: int) -> Facts:
@@ -262,7 +229,16 @@ class Chain:
         leaving = None
         if terms.close_out == CloseOut.MARK:
             leaving = Leaving(-(-dispute.deadline // GRID_S) * GRID_S, dispute.challenger, terms.exit_spread)
-        return Facts(now, dispute.deadline, self.revealed, self.settlements, self.marks, leaving)
+        return Facts(
+            now,
+            dispute.deadline,
+            terms.assets,
+            self.revealed,
+            self.settlements,
+            self.marks,
+            leaving,
+            self.children.share,
+        )
 
     # -- what holds always ------------------------------------------------------------------------------------------
 
@@ -302,17 +278,3 @@ class Chain:
     def _finish(self, account: Account, cells: list[shares.Cell], rule: Rule) -> None:
         account.is_closed, account.dispute = True, None
         self._pay(account, self._due(account, cells, rule))
-
-
-def _cells(
-    account: Account, holdings: Sequence[Holding], margin: Sequence[int] = (), escrow: Sequence[int] = ()
-) -> list[shares.Cell]:
-    none = [0] * len(holdings)
-    columns = zip(holdings, account.deposited, account.withdrawn, margin or none, escrow or none, strict=True)
-    return [shares.Cell(*column) for column in columns]
-
-
-def _unless(rules: dict[str, bool], broken: Sequence[str]) -> None:
-    reasons = [*(reason for reason, is_broken in rules.items() if is_broken), *broken]
-    if reasons:
-        raise Refused(reasons)

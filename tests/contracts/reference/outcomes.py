@@ -1,11 +1,11 @@
 """What claims come to, by DESIGN.md sections 1 and 6, in rationals and plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from thalweg.channel.claims import Claim, Condition, HashLock, Position
+from thalweg.channel.claims import Claim, Condition, HashLock, Position, Subchannel
 from thalweg.instruments.closeout import Leaver, exit_amount, exit_exchange
 from thalweg.instruments.report import Mark
 from thalweg.instruments.surface import smile_at
@@ -15,9 +15,15 @@ from thalweg.units import SCALE, Hash, Price, Seat
 
 GRID_S: Final = 60
 VOIDS_MAX: Final = 60
+NOBODY: Final = Seat(255)
 GRACE_S: Final = 7 * 86_400
 
+CHILD_GRACE_S: Final = 30 * 86_400
+CHILD_LIFE_MAX_S: Final = 2 * 365 * 86_400
+DECIDED: Final = 2
+
 Key = tuple[bytes, bytes, int]  # oracle, feed, time
+Share = Callable[[bytes, bytes, int], tuple[int, int]]  # child, asset, seat: where the child is, and what the seat has
 
 
 class Report(NamedTuple):
@@ -40,10 +46,12 @@ class Facts(NamedTuple):
 
     now: int
     deadline: int
+    assets: Sequence[bytes]
     revealed: Mapping[Hash, int]
     settlements: Mapping[Key, Report]
     marks: Mapping[Key, Mark]
-    leaving: Leaving | None = None
+    leaving: Leaving | None
+    share: Share | None  # none in a child, which has no children
 
 
 class Untold(Exception):
@@ -75,8 +83,38 @@ def moves(claim: Claim, settlement: int, mark_time: int, facts: Facts) -> list[M
             return [
                 premium, Move(claim.long, settlement, amount, False), Move(claim.short, settlement, -amount, False)
             ]  # fmt: skip
-        case _:
-            raise Untold("claim: unsupported")
+        case Subchannel():
+            return loan(claim, is_met, facts)
+
+
+def loan(claim: Subchannel, is_met: bool, facts: Facts) -> list[Move]:
+    """What a child comes to for its lenders: each has what his seat has, the rest who has no seat, else the lowest.
+
+    Each takes back what he lent where the condition is not met, or nobody can dispute the child any more.
+    """
+    width = len(facts.assets)
+    lent = {divmod(cell, width): amount for cell, amount in enumerate(claim.allocations)}
+    if not is_met or facts.share is None or not _is_decided(claim, facts.share, facts):
+        return [Move(seat, asset, amount, True) for (seat, asset), amount in lent.items()]
+    moves: list[Move] = []
+    for asset, token in enumerate(facts.assets):
+        left: int = sum(amount for (_, of), amount in lent.items() if of == asset)
+        for participant, seat in enumerate(claim.seats):
+            if seat != NOBODY:
+                share = min(facts.share(claim.child, token, seat)[1], left)
+                moves.append(Move(participant, asset, share, True))
+                left -= share
+        rest = claim.seats.index(NOBODY) if NOBODY in claim.seats else 0
+        moves.append(Move(rest, asset, left, True))
+    return moves
+
+
+def _is_decided(claim: Subchannel, share: Share, facts: Facts) -> bool:
+    status, _ = share(claim.child, facts.assets[0], 0)
+    until = min(claim.until, facts.deadline + CHILD_LIFE_MAX_S)
+    if status == DECIDED or (not status and facts.now > until + CHILD_GRACE_S):
+        return status == DECIDED
+    raise Untold("claim: child not decided")
 
 
 def delivery(
@@ -128,20 +166,39 @@ def met(condition: Condition, facts: Facts) -> bool:
 
 
 def quote(instrument: Instrument, mark_time: int, facts: Facts) -> Price | Smile | None:
-    """Return what prices a position: its expiry's report or, where it is closed out before, the mark of the tick. A
-    void moves on by a minute. After a week of silence the co-signed tick; None after two, where nobody shows that."""
+    """Return what prices a position: its expiry's report or, where it is closed out before, the mark of the tick.
+
+    A void mark moves on by a minute, to the expiry at most.
+    """
     expiry, tick = instrument.expiry, instrument.expiry if facts.leaving is None else facts.leaving.tick
-    begun = min(tick, expiry)
-    for moment in range(begun, begun + VOIDS_MAX * GRID_S, GRID_S):
-        is_known, said = _said(instrument, moment, facts)
-        if said is not None:
-            return said
-        if not is_known:
+    is_void, said = True, None
+    for moment in range(tick, min(expiry, tick + VOIDS_MAX * GRID_S), GRID_S):
+        mark = facts.marks.get((instrument.oracle, instrument.feed, moment))
+        said = None if mark is None else smile_at(mark, expiry)
+        is_void = mark is not None
+        if said is not None or not is_void:
             break
-    silent_s = facts.now - max(begun, facts.deadline)
+    if said is not None:
+        return said
+    price = _settlement(instrument, facts) if is_void and expiry <= tick + VOIDS_MAX * GRID_S else None
+    if price is None:
+        return _last_word(instrument, mark_time, max(min(tick, expiry), facts.deadline), facts)
+    return price
+
+
+def _last_word(instrument: Instrument, mark_time: int, since: int, facts: Facts) -> Price | Smile | None:
+    """Return what prices a position of which its oracle says nothing.
+
+    After a week the report of what has expired since, else the co-signed tick; None after two, where nobody shows that.
+    """
+    silent_s = facts.now - since
     if silent_s > GRACE_S:
         mark = facts.marks.get((instrument.oracle, instrument.feed, mark_time))
-        smile = smile_at(mark, expiry) if mark is not None and tick < expiry else None
+        is_alive = facts.leaving is not None and facts.leaving.tick < instrument.expiry
+        price = _settlement(instrument, facts) if is_alive else None
+        if price is not None:
+            return price
+        smile = smile_at(mark, instrument.expiry) if mark is not None and is_alive else None
         if smile is not None:
             return smile
         if mark is not None and not mark.is_void:
@@ -151,14 +208,15 @@ def quote(instrument: Instrument, mark_time: int, facts: Facts) -> Price | Smile
     raise Untold("claim: no oracle report")
 
 
-def _said(instrument: Instrument, moment: int, facts: Facts) -> tuple[bool, Price | Smile | None]:
-    """Return whether anything was said of a moment, and what: of one before expiry by a mark."""
-    key = instrument.oracle, instrument.feed, moment
-    if moment < instrument.expiry:
-        mark = facts.marks.get(key)
-        return mark is not None, None if mark is None else smile_at(mark, instrument.expiry)
-    report = facts.settlements.get(key)
-    return report is not None, None if report is None or report.is_void else Price(report.price)
+def _settlement(instrument: Instrument, facts: Facts) -> Price | None:
+    """Return the first report of an expiry that is no void."""
+    for step in range(VOIDS_MAX):
+        said = facts.settlements.get((instrument.oracle, instrument.feed, instrument.expiry + step * GRID_S))
+        if said is None:
+            return None
+        if not said.is_void:
+            return Price(said.price)
+    return None
 
 
 def payoff(instrument: Instrument, quantity: int, price: int) -> int:

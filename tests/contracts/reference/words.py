@@ -1,7 +1,7 @@
 """The two words that the contract keeps of a channel, made from the model: docs/contracts.md, "Storage"."""
 
 from eth_abi import abi as codec
-from tests.contracts.reference.chain import Account, Dispute
+from tests.contracts.reference.accounts import Account, Dispute
 
 from thalweg.channel.hashes import balances_hash
 from thalweg.channel.sheet import Holding
@@ -31,6 +31,8 @@ def _totals(account: Account) -> int:
 def _dispute(account: Account, dispute: Dispute) -> int:
     terms, state = account.terms, dispute.state.state
     rules = terms.settlement | terms.close_out << 8 | terms.exit_spread << 16
+    if not terms.payouts:  # a child's: until when it lasts
+        rules |= terms.nonce >> 192 << 80
     payees = codec.encode(("(address[],address[],uint256)",), ((terms.payouts, terms.assets, rules),))
     balances = state.balances_hash
     if not state.version:

@@ -3,7 +3,7 @@
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from tests.contracts.reference import chain
+from tests.contracts.reference import accounts
 from tests.contracts.reference.money import TOKEN
 from tests.contracts.scene import Channel, State, tampered
 from tests.contracts.siege import flaws, states
@@ -23,7 +23,9 @@ class Disputes(Ground):
         if not channel.view.opened or channel.view.closed:
             return
         version = max([0, self._account(channel).lowest - 1, *(one.state.version for one in known)]) + skip
-        known.append(states.state(data, channel, version, self.expiries, is_sound=is_sound, tick=self.tick))
+        known.append(
+            states.state(data, channel, version, self.expiries, is_sound=is_sound, tick=self.tick, kid=self.kid)
+        )
 
     @rule(
         which=seats, pick=picks, seat=seats,
@@ -40,17 +42,17 @@ class Disputes(Ground):
         broken = []
         if flaw in flaws.SPOILT and state.state.version:
             call = msgspec.structs.replace(call, shown=_misshown(state, flaw))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "signature":
             call = msgspec.structs.replace(call, signature=flaws.malleable(call.signature))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "seat":
             call = msgspec.structs.replace(call, challenger=(seat + 1) % len(channel.people))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "version" and state.state.version:
             newer = msgspec.structs.replace(state.state, version=state.state.version + 1)
             call = msgspec.structs.replace(call, shown=Shown(newer, state.signatures))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         self._both(
             channel.invocation(call),
             lambda: self.model.challenge(channel.id, state, seat, self.evm.upcoming, until, broken),
@@ -65,11 +67,11 @@ class Disputes(Ground):
         call, broken = channel.answer(state), []
         if flaw in flaws.SPOILT:
             call = msgspec.structs.replace(call, shown=_misshown(state, flaw))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "other channel":
             channel = self.channels[1 - which % 2]
             call = RespondState(channel.terms, state.shown)
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         if not channel.view.opened:
             return
         self._both(channel.invocation(call), lambda: self.model.respond(channel.id, state, self.evm.upcoming, broken))
@@ -87,7 +89,7 @@ class Disputes(Ground):
         if flaw in flaws.SPOILT:
             plain = tuple(Signature(one + other) for one, other in signatures)
             signatures = [(one[:32], one[32:]) for one in flaws.SPOILT[flaw](plain)]
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         self._both(
             channel.resumption(version, signatures), lambda: self.model.resume(channel.id, version, deadline, broken)
         )
@@ -126,7 +128,7 @@ class Disputes(Ground):
         if flaw == "payees":
             turned = msgspec.structs.replace(channel.terms, payouts=channel.terms.payouts[::-1])
             invocation = channel.invocation(msgspec.structs.replace(call, terms=turned))
-            broken += [chain.HASH] if turned != channel.terms else []
+            broken += [accounts.HASH] if turned != channel.terms else []
         elif flaw == "progress" and shown.claims:
             margins = call.progress.deltas or (0,) * len(channel.amounts)
             lie = msgspec.structs.replace(
@@ -134,7 +136,7 @@ class Disputes(Ground):
             )
             lie = msgspec.structs.replace(lie, escrow=call.progress.escrow or (Amount(0),) * len(margins))
             invocation = channel.invocation(msgspec.structs.replace(call, progress=lie, upto=max(upto, lie.cursor)))
-            broken.append(chain.HASH)
+            broken.append(accounts.HASH)
         elif flaw == "run" and shown.claims and upto - kept.cursor >= 2:
             honest = channel.invocation(call)
             run = states.run_of(honest)
@@ -143,7 +145,7 @@ class Disputes(Ground):
         elif flaw in ("totals", "holdings", "salt"):
             spoilt, _ = flaws.spoilt(call, flaw)
             invocation = channel.invocation(spoilt)
-            broken.append(chain.HASH)
+            broken.append(accounts.HASH)
         self._both(
             invocation or channel.invocation(call),
             lambda: self.model.settle(channel.id, shown, upto, self.evm.upcoming, broken),

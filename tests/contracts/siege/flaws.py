@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from hypothesis import strategies as st
-from tests.contracts.reference import chain
+from tests.contracts.reference import accounts
 
 from thalweg.channel.onchain import Shown
 from thalweg.channel.sheet import Holding
@@ -64,11 +64,11 @@ def spoilt(call: Any, flaw: str) -> tuple[Any, list[str]]:
     """Return a call with something wrong in it, and the rules that breaks."""
     if flaw in SPOILT:
         shown = Shown(call.shown.state, SPOILT[flaw](call.shown.signatures))
-        return msgspec.structs.replace(call, shown=shown), [chain.SIGNER]
+        return msgspec.structs.replace(call, shown=shown), [accounts.SIGNER]
     if flaw == "totals":
-        return msgspec.structs.replace(call, withdrawn=moved(call.withdrawn)), [chain.HASH]
+        return msgspec.structs.replace(call, withdrawn=moved(call.withdrawn)), [accounts.HASH]
     if flaw == "holdings":
-        return msgspec.structs.replace(call, holdings=enriched(call.holdings)), [chain.SIGNER]
+        return msgspec.structs.replace(call, holdings=enriched(call.holdings)), [accounts.SIGNER]
     if flaw == "salt":
-        return msgspec.structs.replace(call, salt=b"\7" * 32), [chain.SIGNER]
+        return msgspec.structs.replace(call, salt=b"\7" * 32), [accounts.SIGNER]
     return call, []

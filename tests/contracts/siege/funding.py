@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from tests.contracts.compiled import tell
-from tests.contracts.reference import chain
+from tests.contracts.reference import accounts
 from tests.contracts.scene import Channel, invocation
 from tests.contracts.siege import flaws, states
 from tests.contracts.siege.ground import ODD_GAS, PEOPLE, STRANGER, Ground, amounts, picks, seats
@@ -33,19 +33,19 @@ class Funding(Ground):
         broken = []
         if flaw in flaws.SPOILT:
             call = msgspec.structs.replace(call, signatures=flaws.SPOILT[flaw](call.signatures))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "amounts":
             call = msgspec.structs.replace(call, amounts=flaws.moved(call.amounts))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "payers":
             call = msgspec.structs.replace(call, payers=(STRANGER.address, *call.payers[1:]))
-            broken += [chain.HASH, chain.SIGNER]
+            broken += [accounts.HASH, accounts.SIGNER]
         invocation = channel.invocation(call)
         if flaw == "value":
             invocation = msgspec.structs.replace(invocation, value=Amount(invocation.value + 1))
             broken.append("adjudicator: insufficient balance")
         reluctant = [one for one in payers if one in self.base.wallets] if flaw == "wallet" else []
-        broken += [chain.SIGNER] if reluctant else []
+        broken += [accounts.SIGNER] if reluctant else []
         for wallet in reluctant:
             tell(self.evm, wallet, "misbehave(bytes)", data.draw(st.sampled_from(RELUCTANT)))
         self._both(
@@ -71,22 +71,22 @@ class Funding(Ground):
         broken, sender = [], STRANGER
         if flaw in flaws.SPOILT:
             call = msgspec.structs.replace(call, signature=flaws.SPOILT[flaw]((call.signature,))[0])
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "late":
             call = msgspec.structs.replace(call, deadline=UnixSeconds(self.evm.now() - 1))
-            broken += [chain.SIGNER]
+            broken += [accounts.SIGNER]
         elif flaw == "totals":
             call = msgspec.structs.replace(call, withdrawn=flaws.moved(call.withdrawn))
-            broken.append(chain.HASH)
+            broken.append(accounts.HASH)
         elif flaw == "other":
             call = msgspec.structs.replace(call, amount=Amount(amount + 1))
-            broken.append(chain.SIGNER)
+            broken.append(accounts.SIGNER)
         elif flaw == "payout":  # a payout address needs no signature, a stranger does
             call = msgspec.structs.replace(call, signature=flaws.ZERO)
             payout = channel.terms.payouts[seat]
             sender = next((one for one in PEOPLE if one.address == payout), STRANGER)
             if sender is STRANGER:
-                broken.append(chain.SIGNER)
+                broken.append(accounts.SIGNER)
         invocation = channel.invocation(call)
         if flaw == "value":
             invocation = msgspec.structs.replace(invocation, value=Amount(invocation.value + 1))

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.contracts.batches import batched, deploy_batch, failures
 from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import Account, Evm, Receipt, Reverted, account
-from tests.contracts.reference import chain, words
+from tests.contracts.family import Kid
+from tests.contracts.reference import accounts, chain, words
 from tests.contracts.reference.money import TOKEN
 from tests.contracts.scene import FEED, Channel, Scene, State
 from tests.contracts.siege import states
@@ -29,7 +30,7 @@ STRANGER: Final = account("stranger")
 PERIOD_S: Final = 600
 ODD_GAS: Final = 1_200_000  # a token that burns gas burns no more than this
 REPLAYED_MAX: Final = 30
-LEAVING_EVERY: Final = 4  # after so many reverts everybody shows that he can still get out
+LEAVING_EVERY: Final = 8  # after so many reverts everybody shows that he can still get out
 seats = st.integers(0, 4)
 picks = st.integers(0, 2**16)
 amounts = st.one_of(st.integers(0, 10**6), st.sampled_from((0, 1, 2**124 - 1, 2**124, 2**123)))
@@ -82,9 +83,17 @@ def _verdict(judge: Callable[[], None]) -> Sequence[str]:
     """Return the reasons for which the model refuses; none where it does not."""
     try:
         judge()
-    except chain.Refused as refused:
+    except accounts.Refused as refused:
         return refused.reasons
     return ()
+
+
+class Standing(NamedTuple):
+    """What a channel was before a call."""
+
+    is_closed: bool
+    dispute: accounts.Dispute | None
+    withdrawn: tuple[int, ...]
 
 
 class Past(NamedTuple):
@@ -108,6 +117,8 @@ class Ground(RuleBasedStateMachine):
     snapshot: int
     channels: list[Channel]
     payers: list[tuple[Address, ...]]
+    kid: Kid
+    kids: list[State]
     model: chain.Chain
     expiries: tuple[int, ...]
     tick: int
@@ -133,6 +144,18 @@ class Ground(RuleBasedStateMachine):
             assert (view.opened, view.closed) == (model is not None, model is not None and model.is_closed)
             if model is not None and not model.is_closed:
                 assert (list(view.deposited), list(view.withdrawn)) == (model.deposited, model.withdrawn)
+
+    @invariant()
+    def both_words_of_the_child_are_the_models(self) -> None:
+        if not hasattr(self, "kid"):
+            return
+        child = self.kid.child.id
+        model = self.model.children.accounts.get(child)
+        for slot, expected in enumerate(words.of(model)):
+            place = int.from_bytes(keccak(encoded((slot, child))))
+            assert self.evm.slot(self.scene.subchannels, place) == expected
+        if child in self.model.children.outcomes:
+            assert [share for _, share in self.kid.outcome()] == self.model.children.outcomes[child]
 
     @invariant()
     def everybodys_money_is_where_the_model_has_it(self) -> None:
@@ -223,22 +246,34 @@ class Ground(RuleBasedStateMachine):
             assert said in allowed if said else not allowed, f"{index}: {said!r}, where the model has {allowed}"
         self._take_in(receipt, before)
 
-    def _standing(self) -> dict[bytes, tuple[bool, chain.Dispute | None]]:
-        return {channel: (one.is_closed, one.dispute) for channel, one in self.model.accounts.items()}
+    def _standing(self) -> dict[bytes, Standing]:
+        return {
+            channel: Standing(one.is_closed, one.dispute, tuple(one.withdrawn))
+            for channel, one in self.model.accounts.items()
+        }
 
-    def _take_in(self, receipt: Receipt, before: dict[bytes, tuple[bool, chain.Dispute | None]]) -> None:
+    def _take_in(self, receipt: Receipt, before: dict[bytes, Standing]) -> None:
         for channel in self.channels:
             channel.fold_own(receipt)
-        for number, (was_closed, dispute) in before.items():
+        for number, standing in before.items():
             model = self.model.accounts[number]
-            if model.is_closed and not was_closed:
-                self._check_closing(model, dispute)
+            if model.is_closed and not standing.is_closed:
+                self._check_closing(model, standing)
 
-    def _check_closing(self, model: chain.Account, dispute: chain.Dispute | None) -> None:
-        """All of a closed channel's money was paid out, none of anybody else's; in whatever runs, as in one."""
+    def _check_closing(self, model: accounts.Account, before: Standing) -> None:
+        """All of a closed channel's money was paid out, none of anybody else's; in whatever runs, as in one.
+
+        Nobody got more, or less, than the newest state shown gives him.
+        """
         for asset in range(model.assets):
             assert sum(model.withdrawn[asset :: model.assets]) == sum(model.deposited[asset :: model.assets])
-        if dispute is None or dispute.begun is None or not model.is_settled:
+        dispute = before.dispute
+        if dispute is None or not model.is_settled:
+            return
+        given = states.given(dispute.state, model, before.withdrawn)
+        if given is not None:
+            assert model.withdrawn == given
+        if dispute.begun is None:
             return
         facts = self.model.facts(model.terms, dispute, self.evm.now())
         at_once = states.settled_at_once(dispute.state, model.terms, dispute.begun, facts)
@@ -258,7 +293,16 @@ class Ground(RuleBasedStateMachine):
             moment += GRID_S
         return moment
 
-    def _account(self, channel: Channel) -> chain.Account:
+    def _close_out(self, which: int) -> int:
+        """Return when a channel, or the child, is closed out at the mark as things are."""
+        child = self.model.children.dispute(self.kid.child)
+        if which % 3 == 2:
+            ends = [self.kid.child.until, *([child.deadline] if child and self.kid.child.terms.close_out else [])]
+            return min(ends)
+        dispute = self.channels[which % 2].view.dispute
+        return self.tick if dispute is None else dispute.deadline
+
+    def _account(self, channel: Channel) -> accounts.Account:
         return self.model.accounts[channel.id]
 
     def _shown(self, which: int, pick: int) -> tuple[Channel, State | None]:

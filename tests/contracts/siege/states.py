@@ -2,25 +2,28 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from eth_abi import abi as codec
 from hypothesis import strategies as st
 from tests.contracts.claims import lock, option
+from tests.contracts.family import Kid
+from tests.contracts.reference.accounts import Account
 from tests.contracts.reference.outcomes import Facts, delivery, moves
 from tests.contracts.reference.shares import Cell, settled
 from tests.contracts.scene import FEED, Channel, State
 
 from thalweg.chain.artefacts import RESOLVER, entries
 from thalweg.chain.calls import Invocation
-from thalweg.channel.claims import UNCONDITIONAL, Claim, Condition, HashLock, Position
+from thalweg.channel.claims import UNCONDITIONAL, Claim, Condition, HashLock, Position, Subchannel
 from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import Terms
 from thalweg.instruments.terms import Instrument, Payoff, Style, knot
-from thalweg.units import SCALE, Amount, ClaimId, Hash, Price, Quantity, Seat, UnixSeconds, Version
+from thalweg.units import SCALE, VERSION_FINAL, Amount, ClaimId, Hash, Price, Quantity, Seat, UnixSeconds, Version
 
 CLAIMS_MAX: Final = 5
+_LOAN: Final = st.sampled_from((0, 0, 1, 5, 1000))
 _WORD: Final = st.sampled_from((0, 1, 2**127, 2**128 - 1, 10**6, 77))
 
 
@@ -34,6 +37,14 @@ def image(number: int) -> Hash:
     return Hash(sha256(preimage(number)).digest())
 
 
+class Held(NamedTuple):
+    """What a state divides: the totals of a channel with such terms, among its people."""
+
+    terms: Terms
+    deposited: Sequence[int]
+    withdrawn: Sequence[int]
+
+
 def state(
     data: st.DataObject,
     channel: Channel,
@@ -43,15 +54,53 @@ def state(
     is_sound: bool,
     is_final: bool = False,
     tick: int = 0,
+    kid: Kid | None = None,
 ) -> State:
     """Return a state that everybody signed; a final one has no claims. Its collateral was computed on `tick`."""
-    claims = [] if is_final else _claims(data, channel, expiries)
-    if is_sound:
-        holdings, claims = _shared_out(data, channel, claims)
-    else:
-        draws = st.builds(Holding, *(_WORD.map(Amount),) * 4)
-        holdings = data.draw(st.lists(draws, min_size=len(channel.amounts), max_size=len(channel.amounts)))
+    held = Held(channel.terms, channel.view.deposited, channel.view.withdrawn)
+    claims = [] if is_final else _claims(data, held.terms, expiries, kid)
+    holdings, claims = _holdings(data, held, claims, is_sound=is_sound)
     return channel.state(Version(version), holdings, claims, mark_time=tick if claims else 0)
+
+
+def kids_state(
+    data: st.DataObject,
+    kid: Kid,
+    version: int,
+    expiries: tuple[int, ...],
+    *,
+    is_sound: bool,
+    tick: int = 0,
+) -> State:
+    """Return a child's state that everybody signed; a final one has no claims."""
+    held = Held(kid.child.terms, kid.child.amounts, [0] * len(kid.child.amounts))
+    claims = [] if version == VERSION_FINAL else _claims(data, held.terms, expiries, kid)
+    holdings, claims = _holdings(data, held, claims, is_sound=is_sound)
+    return kid.state(Version(version), holdings, claims, mark_time=tick if claims else 0)
+
+
+def _holdings(
+    data: st.DataObject, held: Held, claims: list[Claim], *, is_sound: bool
+) -> tuple[list[Holding], list[Claim]]:
+    """Return holdings that add up, and claims that can; or any."""
+    if is_sound:
+        return _shared_out(data, held, claims)
+    draws = st.builds(Holding, *(_WORD.map(Amount),) * 4)
+    count = len(held.deposited)
+    return data.draw(st.lists(draws, min_size=count, max_size=count)), claims
+
+
+def given(state: State, account: Account, withdrawn: Sequence[int]) -> list[int] | None:
+    """Return what a state without claims says that every cell has been paid in the end, in the plainest words: its
+    balance, what it was paid before, and deposits not counted yet. None where the state does not add up."""
+    if state.claims or not state.state.version:
+        return None
+    columns = zip(state.holdings, account.deposited, strict=True)
+    paid = [one.balance + one.withdrawn + deposited - one.deposited for one, deposited in columns]
+    for asset in range(account.assets):
+        if sum(paid[asset :: account.assets]) != sum(account.deposited[asset :: account.assets]):
+            return None
+    return paid if all(much >= before for much, before in zip(paid, withdrawn, strict=True)) else None
 
 
 def settled_at_once(state: State, terms: Terms, totals: Sequence[tuple[int, int]], facts: Facts) -> list[int] | None:
@@ -91,16 +140,16 @@ def run_of(invocation: Invocation) -> list[bytes]:
     return list(codec.decode(entries(RESOLVER)["resolve"].inputs, invocation.data[4:])[9])
 
 
-def _shared_out(data: st.DataObject, channel: Channel, claims: list[Claim]) -> tuple[list[Holding], list[Claim]]:
+def _shared_out(data: st.DataObject, held: Held, claims: list[Claim]) -> tuple[list[Holding], list[Claim]]:
     """Divide what the channel holds among balances, withdrawals on their way, and the escrow of its claims."""
-    view, assets = channel.view, len(channel.terms.assets)
-    holdings: list[Holding] = [Holding()] * len(channel.amounts)
+    assets, count = len(held.terms.assets), len(held.deposited)
+    holdings: list[Holding] = [Holding()] * count
     kept = list(claims)
     for asset in range(assets):
-        cells = range(asset, len(channel.amounts), assets)
-        left = sum(view.deposited[cell] - view.withdrawn[cell] for cell in cells)
+        cells = range(asset, count, assets)
+        left = sum(held.deposited[cell] - held.withdrawn[cell] for cell in cells)
         for index, claim in enumerate(kept):
-            wanted = _escrow(claim, asset, channel.terms.settlement)
+            wanted = _escrow(claim, asset, held.terms)
             if wanted > left:
                 kept[index] = claim = _without_escrow(claim)
                 wanted = 0
@@ -110,12 +159,13 @@ def _shared_out(data: st.DataObject, channel: Channel, claims: list[Claim]) -> t
             left -= mine
             leaving = data.draw(st.one_of(st.just(0), st.integers(0, mine)))
             free = data.draw(st.integers(0, mine - leaving))
-            counted = (view.deposited[cell], Amount(view.withdrawn[cell] + leaving))
+            counted = (Amount(held.deposited[cell]), Amount(held.withdrawn[cell] + leaving))
             holdings[cell] = Holding(Amount(mine - leaving), Amount(free), *counted)
     return holdings, kept
 
 
-def _escrow(claim: Claim, asset: int, settlement: int) -> int:
+def _escrow(claim: Claim, asset: int, terms: Terms) -> int:
+    settlement = terms.settlement
     match claim:
         case HashLock():
             return claim.amount if claim.asset == asset else 0
@@ -124,54 +174,59 @@ def _escrow(claim: Claim, asset: int, settlement: int) -> int:
             if claim.instrument.style == Style.PHYSICAL:
                 taken += sum(move.amount for move in delivery(claim, settlement, None) if move.asset == asset)
             return taken
-        case _:
-            return 0
+        case Subchannel():
+            return sum(claim.allocations[asset :: len(terms.assets)])
 
 
 def _without_escrow(claim: Claim) -> Claim:
     return lock(claim.id, 0, claim.condition, 0, 1, 0)
 
 
-def _claims(data: st.DataObject, channel: Channel, expiries: tuple[int, ...]) -> list[Claim]:
+def _claims(data: st.DataObject, terms: Terms, expiries: tuple[int, ...], kid: Kid | None) -> list[Claim]:
     count = data.draw(st.sampled_from((0, 0, 1, 2, 3, CLAIMS_MAX)))
-    return [_claim(data, channel, number, expiries) for number in range(1, count + 1)]
+    return [_claim(data, terms, number, expiries, kid) for number in range(1, count + 1)]
 
 
-def _claim(data: st.DataObject, channel: Channel, number: int, expiries: tuple[int, ...]) -> Claim:
+def _claim(data: st.DataObject, terms: Terms, number: int, expiries: tuple[int, ...], kid: Kid | None) -> Claim:
     draw: Any = data.draw
-    one, two = draw(st.permutations(range(len(channel.people))))[:2]
+    one, two = draw(st.permutations(range(len(terms.participants))))[:2]
     condition = UNCONDITIONAL
-    kind = draw(st.integers(0, 3))
-    if kind < 2:
+    kind = draw(st.integers(0, 3 if kid is None else 5))
+    if kind < 2 or (kind > 3 and draw(st.booleans())):
         numbers = draw(st.lists(st.integers(0, 2), max_size=2, unique=True))
         deadline = UnixSeconds(draw(st.sampled_from(expiries)) - 1)
         condition = Condition(tuple(image(number) for number in numbers), deadline)
     if kind == 0:
-        asset = draw(st.integers(0, len(channel.terms.assets) - 1))
+        asset = draw(st.integers(0, len(terms.assets) - 1))
         return lock(number, draw(st.integers(0, 10**6)), condition, one, two, asset)
+    if kind > 3 and kid is not None:
+        count = len(terms.participants)
+        seats = draw(st.lists(st.sampled_from((0, 1, 1, 2, 255)), min_size=count, max_size=count))
+        lent = draw(st.lists(_LOAN, min_size=count * len(terms.assets), max_size=count * len(terms.assets)))
+        return kid.claim(number, seats, lent, condition)
     premium = draw(st.integers(-(10**5), 10**5)) if kind == 1 else 0
-    instrument = _instrument(data, channel, expiries)
-    quantity = Quantity(draw(st.integers(0, 10**7)))
+    instrument = _instrument(data, terms, expiries)
+    quantity = Quantity(draw(st.integers(0, 2_000) | st.integers(0, 10**7)))  # most of the time, losses are covered
     return Position(ClaimId(number), Seat(one), Seat(two), quantity, instrument, premium, condition)
 
 
-def _instrument(data: st.DataObject, channel: Channel, expiries: tuple[int, ...]) -> Instrument:
+def _instrument(data: st.DataObject, terms: Terms, expiries: tuple[int, ...]) -> Instrument:
     expiry = data.draw(st.sampled_from(expiries))
     payoff = data.draw(st.sampled_from(list(Payoff)))
     style = data.draw(st.sampled_from((Style.LINEAR, Style.LINEAR, Style.INVERSE, Style.PHYSICAL)))
-    assets = len(channel.terms.assets)
+    assets = len(terms.assets)
     if style == Style.PHYSICAL and (assets < 2 or payoff not in (Payoff.CALL, Payoff.PUT, Payoff.FORWARD)):
         style = Style.LINEAR
     strike = data.draw(st.integers(1, 200_000))
     if style == Style.PHYSICAL:
         goods = data.draw(st.integers(1, 10**6))
         knots: tuple[int, ...] = (strike * SCALE, goods)
-        deliver = 1 - channel.terms.settlement
-        return Instrument(payoff, channel.terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style, deliver)
+        deliver = 1 - terms.settlement
+        return Instrument(payoff, terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style, deliver)
     if payoff != Payoff.CURVE:
-        plain = option(channel.terms.oracle, strike, expiry, payoff)
+        plain = option(terms.oracle, strike, expiry, payoff)
         return msgspec.structs.replace(plain, style=style)
     ys = data.draw(st.tuples(*(st.integers(-(10**12), 10**12),) * 3))
     xs = (0, strike * SCALE // 2 + 1, strike * SCALE + 2)
     knots = tuple(knot(Price(x), y) for x, y in zip(xs, ys, strict=True))
-    return Instrument(payoff, channel.terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style)
+    return Instrument(payoff, terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style)

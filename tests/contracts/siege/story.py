@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from tests.contracts.evm import Account
+from tests.contracts.family import Kid
 from tests.contracts.reference import chain
 from tests.contracts.reference.money import Money
 from tests.contracts.scene import Channel
@@ -30,7 +31,7 @@ from thalweg.units import NATIVE, SCALE, Address
 STEPS_MAX: Final = 40  # of a story
 FAR_S: Final = 30 * 86_400  # to the last expiry: a close-out at the mark finds something alive
 STORIES_A_RUN: Final = 50
-CALLS_A_STORY: Final = 16  # at least: a repeatable siege is one run, for the next would be the same
+CALLS_A_STORY: Final = 24  # at least: a repeatable siege is one run, for the next would be the same
 
 
 class Siege(Leaving, Funding, Crowds):
@@ -61,6 +62,7 @@ class Siege(Leaving, Funding, Crowds):
         self.tick = scene.tick()
         self.expiries = tuple(self.tick + wait for wait in (360, 2_100, FAR_S))
         self.is_silent = data.draw(st.integers(0, 3)) == 0
+        self.kid, self.kids = self._child(data, assets), []
         self.states = [[], []]
         self.strays = {}
         self.replayable = []
@@ -70,6 +72,7 @@ class Siege(Leaving, Funding, Crowds):
             self._open(data, channel, "")
         for which in (0, 1):
             self.agree(data, which, 1)
+        self.agree_as_children(data, 1)
 
     def teardown(self) -> None:
         if hasattr(self, "started"):
@@ -118,6 +121,23 @@ class Siege(Leaving, Funding, Crowds):
             close_out=close_out,
             exit_spread=data.draw(st.sampled_from((0, 10**6, SCALE - 1))) if close_out == CloseOut.MARK else 0,
             nonce=opening_nonce(self.scene.nonce + 1, payers),
+        )
+
+    def _child(self, data: st.DataObject, assets: Sequence[Address]) -> Kid:
+        """Return a child that both channels, or one of them, may lend to."""
+        names = data.draw(st.sampled_from((NAMES[:2], NAMES[:3])))
+        close_out = data.draw(st.sampled_from(CloseOut)) if len(names) == 2 else CloseOut.EXPIRY
+        count = len(names) * len(assets)
+        return Kid(
+            self.scene,
+            names,
+            data.draw(st.lists(st.integers(0, 2_000), min_size=count, max_size=count)),
+            self.tick + data.draw(st.sampled_from((1_000, FAR_S - 59))),
+            self.channels[: data.draw(st.integers(1, 2))],
+            assets=tuple(assets),
+            challenge_period_s=PERIOD_S,
+            close_out=close_out,
+            exit_spread=5 if close_out == CloseOut.MARK else 0,
         )
 
     @staticmethod

@@ -43,8 +43,7 @@ class Strangers(Ground):
     )  # fmt: skip
     def mark(self, which: int, is_early: bool, variance: int, forward: int, manner: str) -> None:
         """Register a tick: the one that a dispute may be priced by, or the one that collateral was computed on."""
-        dispute = self.channels[which % 2].view.dispute
-        tick = self.tick if is_early or dispute is None else self._first_unmarked(dispute.deadline)
+        tick = self.tick if is_early else self._first_unmarked(self._close_out(which))
         last = max(self.expiries) + 60
         slices: tuple[Slice, ...] = (flat(tick + 60, variance, forward), flat(last, variance + 10**4, forward + 1))
         slices = slices if tick + 60 < last else slices[:1]
