@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.contracts.reference.chain import Chain
 
 STUCK_S: Final = 90 * 86_400
-HIDDEN_S: Final = 365 * 86_400  # without claims: only its people know the balances
+HIDDEN_S: Final = 365 * 86_400
 _NOBODY: Final = 255
 
 
@@ -143,9 +143,8 @@ class Children:
         self.accounts[child.id].dispute = Dispute(state, dispute.deadline, _NOBODY, upto, *walked)
 
     def call_off(self, child: Child, state: State, now: int, broken: Sequence[str] = ()) -> None:
-        """Decide a child that nobody settled for three months, without claims a year: all have what they began with."""
-        dispute = self.dispute(child)
-        patience = STUCK_S if state.claims else HIDDEN_S
+        """Decide a child that nobody settled for three months, a year where it has no claims: it ends as it began."""
+        dispute, patience = self.dispute(child), STUCK_S if state.claims else HIDDEN_S
         rules = {
             PHASE: dispute is None,
             NOT_YET: dispute is not None and now <= max(dispute.deadline, child.until) + patience,

@@ -3,7 +3,8 @@
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from tests.contracts.reference import accounts, children
+from tests.contracts.reference import accounts
+from tests.contracts.reference.children import HIDDEN_S, STUCK_S
 from tests.contracts.scene import State
 from tests.contracts.siege import flaws, states
 from tests.contracts.siege.ground import Ground, picks, seats
@@ -125,8 +126,8 @@ class Kids(Ground):
         assert dispute is not None
         state = dispute.state if pick % 4 else self._kids_state(pick)
         if is_patient:
-            patience = children.STUCK_S if state.claims else children.HIDDEN_S
-            self.evm.travel(max(dispute.deadline, self.kid.child.until, self.evm.now()) + patience + pick % 2)
+            stuck_s = STUCK_S if state.claims else HIDDEN_S
+            self.evm.travel(max(dispute.deadline, self.kid.child.until, self.evm.now()) + stuck_s + pick % 2)
         walked = walked_hash(self._childs_progress(dispute))
         self._both(
             self.kid.call_off(state, walked),

@@ -45,6 +45,7 @@ class Figures(msgspec.Struct, frozen=True):
     updates: int
     update_ms_p50: float
     settlement_price: float
+    signed_by: str
     seconds: float
     trouble: dict[str, Any]
 
@@ -130,7 +131,7 @@ def facts_table(figures: Figures) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
-    table.add_row("settlement price", f"{figures.settlement_price:,.2f} {figures.asset}, signed by 3 of 4 oracles")
+    table.add_row("settlement price", f"{figures.settlement_price:,.2f} {figures.asset}, signed by {figures.signed_by}")
     table.add_row("on chain", f"{figures.onchain_transactions} transactions, {sum(figures.gas.values()):,} gas")
     table.add_row("", Text(", ".join(f"{name} {gas:,}" for name, gas in figures.gas.items()), "dim"))
     table.add_row("off chain", f"{figures.states_signed} states signed, {figures.messages} messages")
