@@ -46,7 +46,6 @@ class Reason(StrEnum):
     NOT_FINAL = "not final on chain"
     UNDECIDED_MAX = "undecided limit"
     # claims and instruments
-    DUPLICATE_CLAIM = "claim exists"
     UNKNOWN_CLAIM = "unknown claim"
     TOO_MANY_CLAIMS = "too many claims"
     UNKNOWN_INSTRUMENT = "unknown instrument"

@@ -64,6 +64,7 @@ USD: Final = 10**6
 FEED: Final = Hash(keccak(b"BTC-USD"))
 CHALLENGE_S: Final = 3600
 _PULL_AUTHORIZATION: Final = 2
+_NO_PULL: Final = (0, 0, (bytes(32), bytes(32)))
 SALT: Final = Hash(keccak(b"salt"))
 SECRET: Final = b"a secret the participants share"
 ORACLES: Final = tuple(account(f"oracle {index}") for index in range(4))
@@ -125,7 +126,8 @@ class Scene:
     def with_authorizations(self, channel: "Channel", over: "Channel | None" = None) -> Invocation:
         """Return an opening paid by EIP-3009 authorizations, which name what they pay for (or another opening)."""
         pulls = [self.authorization(channel, seat, amount, over) for seat, amount in enumerate(channel.amounts)]
-        return tampered(channel.invocation(channel.opening()), "open", _5=pulls)
+        name = "open_pair" if len(pulls) == len(channel.people) == 2 else "open"
+        return tampered(channel.invocation(channel.opening()), name, _5=pulls)
 
     def authorization(self, channel: "Channel", seat: int, amount: Amount, over: "Channel | None" = None) -> Any:
         """Return how a participant lets his tokens be taken by an EIP-3009 authorization, as `open` takes it."""
@@ -364,6 +366,17 @@ class Channel:
     def closing(self, state: State) -> CloseChannel:
         """Return the call that closes by a final state."""
         return CloseChannel(self.terms, self.view.deposited, self.view.withdrawn, state.shown, state.holdings, SALT)
+
+    def plain_opening(self, call: OpenChannel) -> Invocation:
+        """Return the call that opens the channel as channels of any size do, which cheaper ones need not."""
+        pulls = [
+            (1, pull.deadline, (pull.signature[:32], pull.signature[32:])) if pull.signature else _NO_PULL
+            for pull in call.pulls
+        ]
+        return invocation(
+            self.scene.adjudicator, ADJUDICATOR, "open", terms_of(call.terms), call.amounts, call.payers,
+            call.deadline, signatures_of(call.signatures), pulls,
+        )  # fmt: skip
 
     def plain_closing(self, state: State) -> Invocation:
         """Return the call that closes by a final state as channels of any size do, which cheaper ones need not."""

@@ -24,6 +24,7 @@ from thalweg.units import Amount
 SNAPSHOT: Final = Path(__file__).parent / "gas.snapshot"
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "contracts.md"
 CEILINGS: Final = {
+    "open_permit_first": 160_000,
     "open_permit": 160_000,
     "open_authorization": 160_000,
     "open_approve": 195_000,  # with the two approvals

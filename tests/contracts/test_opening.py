@@ -129,7 +129,7 @@ def _refused(channel: Channel, reason: str) -> bool:
 
 def with_close_out(channel: Channel, close_out: int) -> Invocation:
     """Return the opening with another close-out, whatever was signed."""
-    invocation = channel.invocation(channel.opening())
+    invocation = channel.plain_opening(channel.opening())
     terms = codec.decode(entries(ADJUDICATOR)["open"].inputs, invocation.data[4:])[0]
     return tampered(invocation, "open", _0=(*terms[:5], close_out, *terms[6:]))
 
@@ -150,7 +150,7 @@ def test_terms_that_no_channel_can_have_are_refused(scene: Scene) -> None:
     lonely = scene.channel("alice", amounts=(5,))
     assert _refused(lonely, "malformed")
     channel = scene.channel()
-    short = tampered(channel.invocation(channel.opening()), "open", _1=(5,))
+    short = tampered(channel.plain_opening(channel.opening()), "open", _1=(5,))
     assert scene.evm.refusal(short) == "adjudicator: malformed"
 
 

@@ -192,10 +192,10 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
     """Name the function of the adjudicator that makes `call`, and give its arguments in order."""
     match call:
         case OpenChannel():
-            return "open", (
-                terms_of(call.terms), call.amounts, call.payers, call.deadline,
-                signatures_of(call.signatures), _permits(call.pulls),
-            )  # fmt: skip
+            members = call.amounts, call.payers, call.deadline, signatures_of(call.signatures)
+            if _is_pair(call.terms) and {len(call.payers), len(call.signatures), len(call.pulls)} == {_PAIR}:
+                return "open_pair", (_pair_of(call.terms), *members, [_permit(pull) for pull in call.pulls])
+            return "open", (terms_of(call.terms), *members, _permits(call.pulls))
         case TopUp():
             return "deposit", (
                 *_channel(call), call.participant, call.asset, call.amount,
@@ -206,7 +206,7 @@ def _arguments(call: Call) -> tuple[str, tuple[Any, ...]]:
             return "withdraw", (*_channel(call), state.version, *_balances(call), state.claims_root, signatures)
         case CloseChannel():
             signatures = signatures_of(call.shown.signatures)
-            if len(call.terms.assets) == 1 and len(call.terms.participants) == len(signatures) == _PAIR:
+            if _is_pair(call.terms) and len(signatures) == _PAIR:
                 return "close_pair", (_pair_of(call.terms), _totals(call), *_balances(call), signatures)
             return "close", (*_channel(call), *_balances(call), signatures)
         case ChallengeState():
@@ -268,6 +268,10 @@ def terms_of(terms: Terms) -> tuple[Any, ...]:
 def rules_of(terms: Terms) -> int:
     """Return what a settlement needs of the terms besides whom it pays, in one word."""
     return terms.settlement | int(terms.close_out) << 8 | terms.exit_spread << 16
+
+
+def _is_pair(terms: Terms) -> bool:
+    return len(terms.participants) == len(terms.payouts) == _PAIR and len(terms.assets) == 1 and not terms.settlement
 
 
 def _pair_of(terms: Terms) -> tuple[Any, ...]:

@@ -106,6 +106,21 @@ def _settle(channel: Channel, dispute: Dispute, now: UnixSeconds) -> Step:
     return submit(channel, _settle_call(channel, dispute, sheet, upto))
 
 
+def forgotten(channel: Channel, now: UnixSeconds) -> str:
+    """Say that a dispute was decided by a version whose content is not known here any more, or nothing.
+
+    An old one, shown while nobody here answered: its hash is on the chain, what it says is not, and only who knows that
+    can settle it.
+    """
+    dispute = channel.head.dispute
+    if dispute is None or now <= dispute.deadline or _sheet_at(channel, dispute.version) is not None:
+        return ""
+    return (
+        f"version {dispute.version} was not answered before {dispute.deadline}; mine is {channel.agreed.version}. "
+        "Who showed it can settle it, and so can a backup from that time"
+    )
+
+
 def _settle_call(channel: Channel, dispute: Dispute, sheet: Sheet, upto: int) -> SettleClaims:
     fresh = dispute.version == 0
     salt = ZERO_HASH if fresh else hashes.balances_salt(channel.secret, dispute.version)

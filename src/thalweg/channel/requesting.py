@@ -116,6 +116,8 @@ def on_offer(channel: Channel, event: OfferRequested) -> Step:
 def _try(channel: Channel, offer: Offer) -> None:
     """Return if the trade could be signed now, and its instruments live longer than the offer.
 
+    At the sequencer also if it could ever be proposed: what alone is more than may be undecided is refused when taken.
+
     Raises:
         RuleBroken: why it could not.
     """
@@ -123,7 +125,8 @@ def _try(channel: Channel, offer: Offer) -> None:
     trial = AddPositions(
         offer.taker, sheet.numbers[offer.taker] + 1, offer.valid_until, offer.maker, offer.id, offer.legs
     )
-    Draft(channel.terms, sheet, offer.valid_until).apply(trial)
+    room = channel.policy.undecided_max if channel.seat == SEQUENCER else None
+    Draft(channel.terms, sheet, offer.valid_until, room).apply(trial)
 
 
 def on_offer_made(channel: Channel, seat: Seat, message: OfferMade, now: UnixSeconds) -> Step:

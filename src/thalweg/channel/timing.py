@@ -2,7 +2,7 @@
 
 import msgspec
 
-from thalweg.channel import reports
+from thalweg.channel import judging, reports
 from thalweg.channel.effects import Effect, Notify, Topic
 from thalweg.channel.judging import GRACE_S
 from thalweg.channel.opening import FORGET_S
@@ -61,6 +61,8 @@ def on_timer(channel: Channel, now: UnixSeconds) -> Step:
     """Do what is overdue: forget what ran out, and leave alone where the others do not answer."""
     channel = msgspec.structs.replace(channel, looked=now)
     channel, effects = _forget_expired(channel, now)
+    if lost := judging.forgotten(channel, now):
+        effects = (*effects, Notify(Topic.STALLED, channel.id, version=channel.agreed.version, detail=lost))
     if phase(channel) in (Phase.LIVE, Phase.RECOVERING) and channel.leaving != Leaving.ALONE:
         why = _unanswered(channel, now)
         if why:

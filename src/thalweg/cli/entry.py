@@ -1,18 +1,47 @@
 """The `thalweg` command: which commands there are. What they do is imported when they are called."""
 
+import sys
+from collections.abc import Sequence
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from thalweg.cli import channel_commands as channel
 from thalweg.cli import demo_command, store_commands
 from thalweg.cli import net_commands as net
 from thalweg.cli import node_commands as node
 from thalweg.cli import pricing_commands as pricing
+from thalweg.cli.reporting import STATUS_INTERRUPTED, STATUS_MISTAKE, write_json
+from thalweg.errors import Reason
+
+
+class Spoken(TyperGroup):
+    """The commands. With `--json` one object is printed for wrong usage too, before any command has begun."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command, and exit with its status."""
+        given: Sequence[str] | None = args[0] if args else options.get("args")
+        if "--json" not in (sys.argv[1:] if given is None else given):
+            return super().main(*args, **options)
+        try:
+            status = super().main(*args, **{**options, "standalone_mode": False})
+        except TyperException as wrong:
+            why = wrong.format_message() if hasattr(wrong, "format_message") else str(wrong)
+            write_json({"ok": False, "error": {"reason": str(Reason.MALFORMED), "detail": f"{why} See --help"}})
+            status = STATUS_MISTAKE
+        except typer.Abort:
+            write_json({"ok": False, "error": {"reason": "interrupted", "detail": ""}})
+            status = STATUS_INTERRUPTED
+        sys.exit(status if isinstance(status, int) else 0)
 
 
 def application() -> typer.Typer:
     """Return the command with all its parts."""
     app = typer.Typer(
         name="thalweg",
+        cls=Spoken,
         help="Trade options directly with each other, over channels on an EVM chain.",
         no_args_is_help=True,
         add_completion=False,

@@ -165,7 +165,8 @@ def challenge(
         refusals._unless_in_range(amount)
         totals.append(amount << 128)
     deadline: uint256 = min(block.timestamp + convert(terms.challenge_period, uint256), _TIME_MAX)
-    ledger.funding[child] = ledger.DISPUTED | (word & ~(ledger.STATUS_MASK | ledger.TOTALS_MASK)) | ledger._totals_hash(totals)
+    lowest: uint256 = word & ~(ledger.STATUS_MASK | ledger.TOTALS_MASK)
+    ledger.funding[child] = ledger.DISPUTED | lowest | ledger._totals_hash(totals)
     ledger.dispute[child] = (
         (deadline << 224)
         | (convert(version, uint256) << 184)

@@ -60,6 +60,15 @@ def _totals_hash(totals: DynArray[uint256, messages.CELLS_MAX]) -> uint256:
 
 @internal
 @pure
+def _pair_hash(totals: uint256[2]) -> uint256:
+    """
+    @notice Return what `_totals_hash` returns of the same two totals.
+    """
+    return convert(keccak256(abi_encode(_HEAD, _PAIR, totals)), uint256) & TOTALS_MASK
+
+
+@internal
+@pure
 def _open_word(lowest: uint40, totals_hash: uint256) -> uint256:
     """
     @notice Return the funding word of an open channel.
@@ -120,9 +129,7 @@ def _pair_funded(channel: bytes32, totals: uint256[2]) -> uint256:
     """
     word: uint256 = self.funding[channel]
     refusals._unless_phase(word >= OPEN and word < CLOSED)
-    refusals._unless_hash(
-        word & TOTALS_MASK == convert(keccak256(abi_encode(_HEAD, _PAIR, totals)), uint256) & TOTALS_MASK
-    )
+    refusals._unless_hash(word & TOTALS_MASK == self._pair_hash(totals))
     return word
 
 

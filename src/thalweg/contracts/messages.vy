@@ -134,22 +134,21 @@ def _pair(terms: Pair) -> bytes32:
 
 @internal
 @pure
-def _open(
-    channel: bytes32,
-    amounts: DynArray[uint256, CELLS_MAX],
-    payers: DynArray[address, PARTICIPANTS_MAX],
-    deadline: uint64,
-) -> bytes32:
-    return keccak256(abi_encode(_OPEN_TYPE, channel, self._cells(amounts), self._addresses(payers), deadline))
+def _open(channel: bytes32, amounts: bytes32, payers: bytes32, deadline: uint64) -> bytes32:
+    """
+    @param amounts The hash of their words.
+    @param payers The same.
+    """
+    return keccak256(abi_encode(_OPEN_TYPE, channel, amounts, payers, deadline))
 
 
 @internal
 @pure
-def _names_payers(nonce: uint256, payers: DynArray[address, PARTICIPANTS_MAX]) -> bool:
+def _names_payers(nonce: uint256, payers: bytes32) -> bool:
     """
     @notice Say whether the low half of a nonce is that of the payers' hash.
     """
-    return nonce & LOW_HALF == convert(self._addresses(payers), uint256) & LOW_HALF
+    return nonce & LOW_HALF == convert(payers, uint256) & LOW_HALF
 
 
 @internal

@@ -17,7 +17,7 @@ def load_chain(path: Path, currency: str = "BTC") -> Quotes:
     """
     try:
         rows = read_quotes(io.StringIO(bytes_of(path).decode(), newline=""), currency)
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise UserFault(Reason.UNREACHABLE, f"cannot read {path}: {error}") from error
     except UnicodeDecodeError as error:
         raise UserFault(Reason.MALFORMED, f"{path} is not text: {error}") from error

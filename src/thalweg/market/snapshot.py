@@ -11,6 +11,7 @@ an hour to live. An expiry with fewer than five quotes has no smile.
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from math import isfinite, log
@@ -67,7 +68,7 @@ def load_market(path: Path, currency: str = "BTC", quote: str = "USDC") -> Marke
             return read_market(data)
         quotes = read_quotes(io.StringIO(data.decode(), newline=""), currency)
         return fit_market(quotes, f"{currency}_{quote}", f"option quotes of {path.name}")
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise UserFault(Reason.UNREACHABLE, f"cannot read {path}: {error}") from error
     except UnicodeDecodeError as error:
         raise UserFault(Reason.MALFORMED, f"{path} is not text: {error}") from error
@@ -79,15 +80,18 @@ def bytes_of(path: Path) -> bytes:
     """Return a file's content, unpacked.
 
     Raises:
-        UserFault: OVERSIZED.
+        UserFault: OVERSIZED, or MALFORMED where it does not unpack.
     """
     with path.open("rb") as file:
         data = file.read(FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
         raise UserFault(Reason.OVERSIZED, f"larger than {FILE_BYTES_MAX} bytes")
     if data.startswith(_GZIP):
-        with gzip.open(io.BytesIO(data)) as file:
-            data = file.read(TEXT_BYTES_MAX + 1)
+        try:
+            with gzip.open(io.BytesIO(data)) as file:
+                data = file.read(TEXT_BYTES_MAX + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:  # zlib's is no OSError, unlike gzip's own
+            raise UserFault(Reason.MALFORMED, f"does not unpack, get it again: {error}") from error
     if len(data) > TEXT_BYTES_MAX:
         raise UserFault(Reason.OVERSIZED, f"larger than {TEXT_BYTES_MAX} bytes when unpacked")
     return data

@@ -27,6 +27,9 @@ from thalweg.network.link import Link
 from thalweg.network.peer_id import PeerId
 from thalweg.network.stream import Receiver
 
+BEHIND_SECONDS: Final = 0.2  # of work without end, from which on nothing is asked for by IWANT
+HELD_SECONDS: Final = 0.25  # what is due waits so long at most for what waits to be looked at: others may have it
+_AGAIN_SECONDS: Final = 0.005
 WORK_SECONDS: Final = 0.001  # of gossip at a time; then the event loop sees to everything else
 
 _log: Final = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Gossip:
         self._inlets: dict[Link, Inlet] = {}
         self._busy: deque[Inlet] = deque()
         self._is_working = False
+        self._busy_since = 0.0  # while working
         self._is_batching = False  # what is sent leaves at the end of this turn
         self._unflushed: dict[Outlet, None] = {}
         self._beat_at: float | None = None
@@ -187,7 +191,7 @@ class Gossip:
         """Queue a peer whose RPCs wait."""
         self._busy.append(inlet)
         if not self._is_working:
-            self._is_working = True
+            self._is_working, self._busy_since = True, self._now()
             self._host.post(inlet.link, self._work)  # in this turn of the event loop, behind channel messages
 
     def _work(self) -> None:
@@ -208,6 +212,9 @@ class Gossip:
             self._host.crash(error)
         self._is_batching = False
         self._flush()
+        is_behind = bool(self._busy) and now - self._busy_since > BEHIND_SECONDS
+        if is_behind != self._state.is_behind:
+            self._do(gossip.Lagged(is_behind))
         if self._busy:
             asyncio.get_running_loop().call_soon(self._work)
         else:
@@ -234,7 +241,7 @@ class Gossip:
                     if inlet is not None:
                         inlet.has_more = True
                 case gossip.Pause(seconds):
-                    asyncio.get_running_loop().call_later(seconds, self._on_due)
+                    asyncio.get_running_loop().call_later(seconds, self._on_due, self._now() + seconds + HELD_SECONDS)
                 case gossip.Deliver(topic, payload, peer):
                     reader = self._readers.get(topic)
                     if reader is not None:
@@ -248,7 +255,10 @@ class Gossip:
         if not self._is_batching:
             self._flush()
 
-    def _on_due(self) -> None:
+    def _on_due(self, latest: float) -> None:
+        if self._busy and self._now() < latest:
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._on_due, latest)
+            return
         try:
             self._do(gossip.Due())
         except Exception as error:  # a bug: as in `_work`

@@ -177,9 +177,11 @@ def test_a_preimage_in_the_last_second_counts_and_in_the_next_does_not(scene: Sc
 @pytest.mark.parametrize("greatest", [2**256 - 1, 2**255, 2**128, 2**124])
 def test_amounts_up_to_the_last_bit_overflow_nothing(scene: Scene, greatest: int) -> None:
     channel = scene.channel(assets=(NATIVE,))
-    opening = channel.invocation(channel.opening())
-    assert scene.evm.refusal(tampered(opening, "open", _1=(greatest, 1))) != ""
-    assert scene.evm.refusal(tampered(opening, "open", _1=(greatest, 2**256 - greatest))) != ""
+    for name, opening in (
+        ("open_pair", channel.invocation(channel.opening())), ("open", channel.plain_opening(channel.opening())),
+    ):  # fmt: skip
+        assert scene.evm.refusal(tampered(opening, name, _1=(greatest, 1))) != ""
+        assert scene.evm.refusal(tampered(opening, name, _1=(greatest, 2**256 - greatest))) != ""
     channel = scene.opened()
     deposit = channel.invocation(channel.top_up(0, 1))
     assert scene.evm.refusal(tampered(deposit, "deposit", _4=greatest)) != ""

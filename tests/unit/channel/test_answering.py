@@ -9,14 +9,27 @@ from thalweg.channel import hashes
 from thalweg.channel.answering import on_state_proposed
 from thalweg.channel.effects import SignState
 from thalweg.channel.messages import OPERATIONS_MAX, StateCountersigned, StateProposed, StateRefused
-from thalweg.channel.operations import Close, CountDeposit, Jump, SettlePositions, Transfer, Withdraw
+from thalweg.channel.operations import Close, CountDeposit, Jump, Leg, SettlePositions, Transfer, Withdraw
 from thalweg.channel.sheet import ChannelState
 from thalweg.channel.state import OFFERED_MAX, Offered, make_state
 from thalweg.errors import PeerFault, Reason
 from thalweg.instruments.report import Settlement
+from thalweg.instruments.terms import Instrument, Payoff
 from thalweg.testing.oracle import FEED
-from thalweg.testing.table import DEPOSIT, NOW, Table
-from thalweg.units import VERSION_FINAL, VERSION_JUMP, Amount, AssetIndex, Hash, Price, Seat, UnixSeconds, Version
+from thalweg.testing.table import DEPOSIT, NOW, ORACLE, Table
+from thalweg.units import (
+    SCALE,
+    VERSION_FINAL,
+    VERSION_JUMP,
+    Amount,
+    AssetIndex,
+    Hash,
+    Price,
+    Quantity,
+    Seat,
+    UnixSeconds,
+    Version,
+)
 
 A, B = Seat(0), Seat(1)
 USDC = AssetIndex(0)
@@ -245,6 +258,21 @@ def test_an_oversized_proposal_is_a_fault() -> None:
 def test_a_mark_from_the_future_is_refused() -> None:
     table = Table().open()
     assert refusal(table, twin(proposed(table, pay(5)), mark_time=NOW + 3600)).reason == Reason.NOT_YET
+
+
+def test_a_trade_on_an_old_mark_is_refused_and_a_payment_on_it_is_not() -> None:
+    table = Table().open()
+    terms = Instrument(Payoff.PUT, ORACLE, FEED, UnixSeconds(NOW + 86_400), 10**6, (100 * SCALE,))
+    offer = table.offer(B, A, Leg(terms, A, B, Quantity(SCALE), 10))
+    table.run()
+    table.take(offer)
+    message = table.sent.pop()[2]
+    assert isinstance(message, StateProposed)
+    age_max_s = table.policy.mark_age_max_s
+    assert refusal(table, twin(message, mark_time=NOW - age_max_s - 1)).reason == Reason.MARK_TOO_OLD
+    assert refusal(table, twin(message, mark_time=NOW - age_max_s)).reason == Reason.WRONG_HASH  # old, not too old
+    payment = twin(message, operations=(pay(5),), mark_time=NOW - age_max_s - 1)
+    assert refusal(table, payment).reason == Reason.WRONG_HASH  # judged on its merits
 
 
 def test_after_the_final_state_nothing_is_signed() -> None:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from thalweg.channel import hashes
+from thalweg.channel.effects import Topic
 from thalweg.channel.events import ChainReported, CloseRequested, Started, TimerFired
 from thalweg.channel.messages import OfferDeclined, OperationsSent, StateProposed, StateRefused
 from thalweg.channel.onchain import ChannelObserved, CloseChannel, Dispute, View
@@ -11,7 +12,7 @@ from thalweg.channel.opening import FORGET_S
 from thalweg.channel.operations import AddPositions, Leg, Transfer
 from thalweg.channel.state import make_state
 from thalweg.channel.timing import alarm, is_forlorn
-from thalweg.errors import Reason
+from thalweg.errors import Reason, UserFault
 from thalweg.instruments.terms import Instrument, Payoff
 from thalweg.testing.oracle import FEED
 from thalweg.testing.table import DEPOSIT, NOW, ORACLE, Table
@@ -48,6 +49,21 @@ def test_a_taken_offer_cannot_be_kept_in_reserve_until_it_suits_its_maker() -> N
     table.take(offer)
     (taken,) = table.channels[B].queue
     assert taken.valid_until <= table.now + table.policy.answer_s < offer.valid_until
+
+
+def test_a_trade_that_is_more_than_may_ever_be_undecided_is_not_offered() -> None:
+    table = Table(undecided_max=Amount(100)).open()
+    with pytest.raises(UserFault, match=str(Reason.UNDECIDED_MAX)):
+        table.offer(A, B, put())
+
+
+def test_an_offer_the_sequencer_could_never_propose_is_declined_before_it_is_taken() -> None:
+    table = Table(undecided_max=Amount(100)).open()
+    table.offer(B, A, put())
+    table.run()
+    assert not table.channels[A].offers
+    (declined,) = [notice for at, notice in table.notices if (at, notice.topic) == (B, Topic.OFFER_DECLINED)]
+    assert declined.reason == Reason.UNDECIDED_MAX
 
 
 def test_a_recovering_side_does_not_sign_over_what_its_own_key_has_signed() -> None:

@@ -104,3 +104,17 @@ def test_a_member_out_of_its_bounds_makes_a_message_malformed(message: Message) 
 @pytest.mark.parametrize("message", [HELLO, SIGNATURE, OfferMade(WORD, OFFER)])  # type: ignore[arg-type]
 def test_a_message_within_its_bounds_is_read(message: Message) -> None:
     assert decode(encode(message), Message) == message  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("message", [HELLO, SIGNATURE, OfferMade(WORD, OFFER)])  # type: ignore[arg-type]
+def test_a_member_of_a_later_release_is_ignored(message: Message) -> None:
+    later = encode(message)[:-1] + b',"telepathy":[7]}'
+    assert decode(later, Message) == message  # type: ignore[arg-type]
+
+
+def test_an_unknown_member_in_what_is_signed_is_no_message() -> None:
+    said = encode(OfferMade(WORD, OFFER))  # type: ignore[arg-type]
+    inside = said.replace(b'"valid_until":', b'"telepathy":7,"valid_until":')
+    assert inside != said
+    with pytest.raises(PeerFault, match="telepathy"):
+        decode(inside, Message)  # type: ignore[arg-type]

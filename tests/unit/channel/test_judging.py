@@ -88,6 +88,20 @@ def test_a_stale_challenge_is_answered_at_once_with_the_newest_agreed_state() ->
     )
 
 
+def test_an_old_state_that_nobody_answered_in_time_is_told_to_the_user_if_its_content_is_forgotten() -> None:
+    table = Table().open()
+    old = table.channels[A].agreed.version
+    table.operate(A, pay(5))
+    table.run()
+    table.now = UnixSeconds(DEADLINE + 100_000)
+    table.observe(disputed(table, old), [A])
+    assert not [notice for _, notice in table.notices if notice.topic == Topic.STALLED]
+    table.step(A, TimerFired(table.now, table.channels[A].id))
+    (told,) = [notice for _, notice in table.notices if notice.topic == Topic.STALLED]
+    assert f"version {old} was not answered" in told.detail
+    assert not calls(table, A)
+
+
 def test_a_challenge_with_what_i_hold_needs_no_answer() -> None:
     table = Table().open()
     table.observe(disputed(table, table.channels[A].agreed.version), [A])

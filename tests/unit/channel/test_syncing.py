@@ -5,11 +5,12 @@ import pytest
 
 from thalweg.channel.effects import SendMessage, SignState, Topic
 from thalweg.channel.events import LinkDown, LinkUp, MessageReceived, SignedMark, Started
+from thalweg.channel.hashes import state_digest
 from thalweg.channel.messages import StateProposed, StateShown, Synced
 from thalweg.channel.onchain import View
 from thalweg.channel.operations import Close, Jump, Transfer
 from thalweg.channel.sheet import ChannelState, Sheet
-from thalweg.channel.state import Channel, Phase, phase
+from thalweg.channel.state import Channel, Phase, make_state, phase
 from thalweg.channel.step import step
 from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.testing.table import DEPOSIT, NOW, Table
@@ -247,6 +248,20 @@ def test_a_shown_state_is_believed_by_its_signatures_alone(lie: object) -> None:
     assert table.channels[B] == before
     table.tell(A, B, shown(table))
     assert table.channels[B].agreed == table.channels[A].agreed
+
+
+def test_money_that_does_not_add_up_is_not_believed_with_everybodys_signature() -> None:
+    table, _ = restored(2, B)
+    message, before = shown(table), table.channels[B]
+    first, *others = message.sheet.holdings
+    richer = msgspec.structs.replace(first, balance=first.balance + 1, free=first.free + 1)
+    sheet = edited(message.sheet, holdings=(richer, *others))
+    state = make_state(before, message.state.version, sheet)
+    digest = state_digest(before.separator, state)
+    lie = StateShown(before.id, state, sheet, (table.sign(A, digest), table.sign(B, digest)))
+    with pytest.raises(PeerFault, match=str(Reason.NOT_CONSERVED)):
+        table.tell(A, B, lie)
+    assert table.channels[B] == before
 
 
 def test_a_mark_time_that_nobody_signed_is_not_believed() -> None:

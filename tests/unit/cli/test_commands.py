@@ -70,6 +70,11 @@ def test_with_json_an_error_is_one_object_on_standard_output(tmp_path: Path) -> 
 )
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
+    told = run(*arguments, "--json")
+    assert told.exit_code == 2
+    answer = json.loads(told.stdout)
+    assert (answer["ok"], answer["error"]["reason"]) == (False, "malformed")
+    assert answer["error"]["detail"]
 
 
 def test_a_leg_that_is_none_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:

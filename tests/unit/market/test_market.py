@@ -147,13 +147,15 @@ def test_a_bad_snapshot_is_refused_saying_where(
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"\x1f\x8bnot gzip", Reason.UNREACHABLE),
+        (b"\x1f\x8bnot gzip", Reason.MALFORMED),
+        (gzip.compress(b"timestamp,underlying\n" * 99)[:40], Reason.MALFORMED),
+        (gzip.compress(b"timestamp,underlying\n" * 99)[:10] + bytes(b"\xff" * 40), Reason.MALFORMED),
         (b"\xff\xfe\x00", Reason.MALFORMED),
         (b"{}", Reason.MALFORMED),
         (b'{"pair": 1}', Reason.MALFORMED),
         (gzip.compress(bytes(65 * 2**20)), Reason.OVERSIZED),
     ],
-    ids=["broken gzip", "not text", "empty market", "bad field", "gzip bomb"],
+    ids=["broken gzip", "cut gzip", "rotten gzip", "not text", "empty market", "bad field", "gzip bomb"],
 )
 def test_a_file_that_is_no_snapshot_is_refused(tmp_path: Path, data: bytes, reason: Reason) -> None:
     path = tmp_path / "file"

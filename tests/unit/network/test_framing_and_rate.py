@@ -31,6 +31,17 @@ def test_a_length_one_over_the_limit_is_refused_before_a_byte_of_it_is_kept() ->
     assert reader.pending == 0
 
 
+@pytest.mark.parametrize("size", [0, 127, 128, 129, 16_383, 16_384, 70_000])
+def test_a_length_of_any_size_is_read(size: int) -> None:
+    assert MessageReader(100_000).feed(frame(bytes(size)) * 2) == [bytes(size)] * 2
+
+
+def test_a_length_not_in_its_shortest_form_is_refused() -> None:
+    with pytest.raises(PeerFault) as caught:
+        MessageReader(1000).feed(b"\x80\x00")
+    assert caught.value.reason is Reason.MALFORMED
+
+
 def test_an_endless_length_is_refused() -> None:
     with pytest.raises(PeerFault) as caught:
         MessageReader(1000).feed(b"\xff" * 10)

@@ -54,13 +54,45 @@ def test_known_fields_are_read_and_fixed_width_ones_skipped() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [b"\x08", b"\x12\x05abc", b"\x0a", b"\x09\x00", b"\x0b", b"\x0f", b"\xff", b"\x08\x80\x00"],
-    ids=["no value", "short bytes", "no length", "short fixed", "group", "wire type 7", "no tag", "padded"],
+    [
+        b"\x12\x80\x00",
+        b"\x12\x81",
+        b"\x08",
+        b"\x12\x05abc",
+        b"\x0a",
+        b"\x09\x00",
+        b"\x0b",
+        b"\x0f",
+        b"\xff",
+        b"\x08\x80\x00",
+    ],
+    ids=[
+        "padded length",
+        "half a length",
+        "no value",
+        "short bytes",
+        "no length",
+        "short fixed",
+        "group",
+        "wire type 7",
+        "no tag",
+        "padded",
+    ],
 )
 def test_a_malformed_message_is_the_peers_fault(message: bytes) -> None:
     with pytest.raises(PeerFault) as caught:
         protobuf.parse(message)
     assert caught.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("size", [0, 127, 128, 129, 16_383, 16_384, 70_000])
+def test_a_length_of_any_size_is_read(size: int) -> None:
+    value = bytes(size)
+    message = protobuf.bytes_field(2, value)
+    assert protobuf.parse(message + message) == [(2, value), (2, value)]
+    if size:
+        with pytest.raises(PeerFault):
+            protobuf.parse(message[:-1])
 
 
 def test_a_message_of_too_many_fields_is_refused() -> None:

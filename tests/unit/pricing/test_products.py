@@ -26,6 +26,7 @@ from thalweg.pricing.products.binaries import (
     supershare,
 )
 from thalweg.pricing.products.lookbacks import fixed_lookback, floating_lookback
+from thalweg.pricing.products.partial import partial_fixed_lookback, partial_floating_lookback
 
 PRICE = Request(outputs=("price",))
 Product = Callable[..., Any]
@@ -62,6 +63,16 @@ PRODUCTS: dict[str, Product] = {
     ),
     "moments": lambda s, v, t, r, q: asian(False, s, 103.0, v, t, r, 0.02, count=12, method="moments", request=q),
     "continuous": lambda s, v, t, r, q: continuous_asian(True, s, 99.0, v, t, r, 0.02, window=0.3, request=q),
+    "continuous curran": lambda s, v, t, r, q: continuous_asian(
+        True, s, 99.0, v, t, r, 0.02, window=0.5, method="curran", request=q
+    ),
+    "partial floating": lambda s, v, t, r, q: partial_floating_lookback(
+        False, s, 104.0, 0.3, v, t, r, 0.02, factor=0.97, request=q
+    ),
+    "partial fixed": lambda s, v, t, r, q: partial_fixed_lookback(True, s, 103.0, 0.25, v, t, r, 0.02, request=q),
+    "two boundaries": lambda s, v, t, r, q: american_approximation(
+        True, s, 103.0, v, t, r, 0.04, method="bjerksund-stensland-2002", request=q
+    ),
     "continuous geometric": lambda s, v, t, r, q: continuous_asian(
         True, s, 99.0, v, t, r, 0.02, window=0.2, average="geometric", request=q
     ),

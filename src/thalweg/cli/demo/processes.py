@@ -16,7 +16,7 @@ import msgspec
 
 from thalweg.errors import Reason, Unavailable
 
-READY_S: Final = 30.0
+READY_S: Final = 60.0
 STOP_S: Final = 3.0
 _TAIL_BYTES: Final = 2000
 
@@ -93,7 +93,10 @@ class Processes:
             async with asyncio.timeout(READY_S):
                 line = await process.stdout.readline()
             child.ready = msgspec.json.decode(line)
-        except (TimeoutError, msgspec.DecodeError) as error:
+        except TimeoutError as error:
+            detail = f"{name} was not ready within {READY_S:g} s (a busy machine?): {tail(errors)}"
+            raise Unavailable(Reason.UNREACHABLE, detail) from error
+        except msgspec.DecodeError as error:
             raise Unavailable(Reason.UNREACHABLE, f"{name} did not start: {tail(errors)}") from error
         if not child.ready.get("ready"):
             raise Unavailable(Reason.UNREACHABLE, f"{name} did not start: {child.ready.get('error')}")

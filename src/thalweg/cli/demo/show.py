@@ -209,6 +209,7 @@ class _Show:
             updates=story.updates,
             update_ms_p50=story.update_ms_p50,
             settlement_price=story.price / SCALE,
+            signed_by=story.signed_by,
             seconds=round(monotonic() - self._began, 1),
             trouble=found,
         )

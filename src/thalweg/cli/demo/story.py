@@ -11,7 +11,7 @@ from thalweg.api.decimals import format_decimal, parse_decimal
 from thalweg.cli.demo.book import Book, Deal, DealLeg
 from thalweg.cli.demo.figures import DECIMALS, money
 from thalweg.cli.demo.screen import Screen, indented, plain_table
-from thalweg.cli.demo.stage import Party, Stage
+from thalweg.cli.demo.stage import ORACLES, Party, Stage
 from thalweg.errors import Reason, Unavailable, UserFault
 from thalweg.market.names import OptionName, instrument_of
 from thalweg.market.smiles import Market
@@ -63,6 +63,7 @@ class Story:
         self.book = Book((DEPOSIT * TOKEN, DEPOSIT * TOKEN))
         self.channel = ""
         self.price: Price | None = None
+        self.signed_by = ""
         self.updates, self.update_ms_p50 = 0, 0.0
         self._rows: list[tuple[Deal, dict[str, Any]]] = []
 
@@ -213,7 +214,7 @@ class Story:
             phase.say(f"settles at {price / SCALE:,.2f}; both sign the payoff")
             await until("settling the positions", self._is_settled)
             await until("both nodes' clocks following the chain's", self._is_late)
-            phase.say(f"3 of 4 oracles signed {price / SCALE:,.2f}; both signed the payoff, no transaction")
+            phase.say(f"{self.signed_by} signed {price / SCALE:,.2f}; both signed the payoff, no transaction")
 
     async def settlement(self) -> Price:
         """Return the price the quorum signed, once alice has it."""
@@ -224,6 +225,7 @@ class Story:
 
         reports = await until("the oracles' settlement", look)
         self.price = Price(parse_decimal(reports[0]["price"], 8, "price"))
+        self.signed_by = f"{len(reports[0]['signers'])} of {len(ORACLES)} oracles"
         return self.price
 
     async def _is_settled(self) -> bool:

@@ -11,6 +11,7 @@ from thalweg.network.gossip.events import (
     Event,
     Joined,
     Known,
+    Lagged,
     Left,
     More,
     Note,
@@ -30,7 +31,7 @@ from thalweg.network.gossip.validation import ACCEPTED, Judgement, Validator, Ve
 
 __all__ = [
     "ACCEPTED", "PROTOCOL", "Accused", "Beat", "Caps", "Chance", "Cut", "Deliver", "Dial", "Due", "Effect", "Event",
-    "Joined", "Judgement", "Known", "Left", "More", "Note", "Parameters", "Pause", "Published", "Received", "Recorded",
-    "Resumed", "Send", "Shape", "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator", "Verdict",
-    "Weights", "step",
+    "Joined", "Judgement", "Known", "Lagged", "Left", "More", "Note", "Parameters", "Pause", "Published", "Received",
+    "Recorded", "Resumed", "Send", "Shape", "State", "Subscribed", "Thresholds", "Times", "Unsubscribed", "Validator",
+    "Verdict", "Weights", "step",
 ]  # fmt: skip

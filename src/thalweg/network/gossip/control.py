@@ -18,6 +18,9 @@ def on_ihave(state: State, peer: Peer, have: IHave, now: float, out: Outbox) -> 
             state.counts["ihave_spam"] += 1
             state.scores.misbehave(peer.id, 1.0, now)
         return
+    if state.is_behind:  # to ask for what waits here would make us later still; it is told again in three heartbeats
+        state.counts["ihave_behind"] += 1
+        return
     wanted = list(dict.fromkeys(each for each in have.ids if topic.seen.get(each) is None))
     wanted = [each for each in wanted if each not in peer.promises]
     wanted = state.some(wanted, caps.ids_asked_per_heartbeat - peer.ids_asked)

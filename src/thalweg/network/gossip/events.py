@@ -38,6 +38,12 @@ class Due(msgspec.Struct, frozen=True):
     """The time of a `Pause` has passed."""
 
 
+class Lagged(msgspec.Struct, frozen=True):
+    """What peers sent has been waiting for a while, or (`is_behind` false) no longer does."""
+
+    is_behind: bool
+
+
 class Subscribed(msgspec.Struct, frozen=True):
     """We read a topic from now on."""
 
@@ -84,7 +90,19 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Joined | Left | Received | Resumed | Due | Subscribed | Unsubscribed | Published | Known | Recorded | Accused | Beat
+    Joined
+    | Left
+    | Received
+    | Resumed
+    | Due
+    | Lagged
+    | Subscribed
+    | Unsubscribed
+    | Published
+    | Known
+    | Recorded
+    | Accused
+    | Beat
 )
 
 

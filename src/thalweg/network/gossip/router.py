@@ -17,6 +17,7 @@ from thalweg.network.gossip.events import (
     Event,
     Joined,
     Known,
+    Lagged,
     Left,
     More,
     Note,
@@ -53,6 +54,8 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
                 _cut_if_unheard(state, peer, out)
         case Published(topic, payload):
             _publish(state, topic, payload, now, out)
+        case Lagged(is_behind):
+            state.is_behind = is_behind
         case Known(topic, payload):
             if topic in state.topics:
                 state.topics[topic].seen.add(sha256(payload).digest(), is_good=True, now=now)

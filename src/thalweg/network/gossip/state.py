@@ -113,6 +113,7 @@ class State:
         self.history = History(parameters.times, parameters.caps)
         self.scores = Scores(parameters.weights, parameters.caps)
         self.authors: OrderedDict[bytes, Bucket] = OrderedDict()
+        self.is_behind = False  # messages wait to be looked at: what peers tell of may be among them
         self.beats = 0
         self.gathered = 0  # messages that wait to be passed on, in all topics
         self.counts: Counter[str] = Counter()  # for metrics: what was taken, sent and refused

@@ -11,8 +11,8 @@ from numba import njit, types
 
 from thalweg.pricing.kernels.arithmetic import FLOAT_FLAGS, exp, exp_pair, stack_block
 from thalweg.pricing.kernels.draws import LANES, NORMALS
-from thalweg.pricing.kernels.paths import AVERAGE, AVERAGE_VEGA, LOG_AVERAGE, SCORE, TERMINAL
 from thalweg.pricing.kernels.philox import normals, philox
+from thalweg.pricing.kernels.rows import AVERAGE, AVERAGE_VEGA, LOG_AVERAGE, SCORE, TERMINAL
 
 _WORD: Final = 0xFFFFFFFF
 _block: Final = stack_block(LANES)

@@ -28,17 +28,19 @@ from thalweg.pricing.kernels.jumps import compensation, fill_gammas, fill_jumps
 from thalweg.pricing.kernels.philox import philox, uniform
 from thalweg.pricing.kernels.rough import ROUGH_BERGOMI, ROUGH_HESTON, fill_bergomi, rough_step
 from thalweg.pricing.kernels.rough import fill_heston as fill_rough_heston
+from thalweg.pricing.kernels.rows import (
+    AVERAGE,
+    AVERAGE_VEGA,
+    BARRIER_SCORE,
+    LOG_AVERAGE,
+    MAXIMUM,
+    MINIMUM,
+    SCORE,
+    SURVIVAL,
+    TERMINAL,
+    VEGA_SCORE,
+)
 
-TERMINAL: Final = 0  # rows of the statistics
-AVERAGE: Final = 1
-LOG_AVERAGE: Final = 2
-MAXIMUM: Final = 3
-MINIMUM: Final = 4
-SURVIVAL: Final = 5
-SCORE: Final = 6
-BARRIER_SCORE: Final = 7
-AVERAGE_VEGA: Final = 8  # Black-Scholes: derivative of the average, and of the log density, in volatility
-VEGA_SCORE: Final = 9
 _WORD: Final = 0xFFFFFFFF
 _PSI: Final = 1.5
 _block: Final = stack_block(LANES)

@@ -5,12 +5,13 @@ search moves y, where parameter = low (high/low)^s(y) or low + (high - low) s(y)
 del Bano Rollin and Germano, "Full and fast calibration of the Heston stochastic volatility model", EJOR 263, 2017.)
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from thalweg.errors import Reason, UserFault
 from thalweg.pricing.least_squares import Solution, minimise
 from thalweg.pricing.models.fourier import chain
 from thalweg.pricing.models.parameters import Bates, BlackScholes, Heston, Kou, Merton, Model, VarianceGamma
+from thalweg.pricing.models.rough import RoughModel
 from thalweg.pricing.models.targets import Targets
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ BOX: Final[dict[str, tuple[float, float]]] = {
     "up_probability": (1e-3, 0.999), "up_rate": (1.05, 500.0), "down_rate": (0.1, 500.0), "nu": (1e-3, 5.0),
 }  # fmt: skip
 _GAMMA_BOX: Final = BOX | {"sigma": (1e-2, 5.0), "theta": (-4.0, 4.0)}
-_STRAIGHT: Final = ("rho", "mean", "up_probability")  # the others are searched on a logarithmic scale
+_STRAIGHT: Final = ("rho", "mean", "up_probability", "hurst")  # the others are searched on a logarithmic scale
 _EDGE: Final = 0.005  # of the searched range: so close, a parameter is at its bound
 _TOLERANCE: Final = 1e-9
 _NODES_MAX: Final = 1 << 14
@@ -40,7 +41,7 @@ class Calibration(NamedTuple):
     nothing.
     """
 
-    model: Model
+    model: Model | RoughModel
     rmse: float
     worst: float
     misses: "Floats"
@@ -60,12 +61,8 @@ def calibrate(
     Raises:
         UserFault: MALFORMED where `start` is of another kind, or there are fewer targets than parameters.
     """
-    if start is not None and type(start) is not kind:
-        raise UserFault(Reason.MALFORMED, f"the start is a {type(start).__name__}, not a {kind.__name__}")
-    if targets.strikes.size < len(kind.names()):
-        quotes, parameters = targets.strikes.size, len(kind.names())
-        raise UserFault(Reason.MALFORMED, f"{quotes} quotes cannot fix the {parameters} parameters of {kind.__name__}")
-    search = _Search(kind, targets)
+    checked_start(kind, targets, start)
+    search = Search(kind, targets)
     best: Solution | None = None
     for first in [start] if start is not None else starts(kind, targets):
         found = minimise(search, search.place(first.values()), steps_max=steps_max, precision=precision)
@@ -73,6 +70,19 @@ def calibrate(
             best = found
     assert best is not None
     return search.report(best)
+
+
+def checked_start(kind: "type[Any]", targets: Targets, start: Any) -> None:
+    """Refuse a start of another kind, and fewer targets than parameters.
+
+    Raises:
+        UserFault: MALFORMED.
+    """
+    if start is not None and type(start) is not kind:
+        raise UserFault(Reason.MALFORMED, f"the start is a {type(start).__name__}, not a {kind.__name__}")
+    if targets.strikes.size < len(kind.names()):
+        quotes, parameters = targets.strikes.size, len(kind.names())
+        raise UserFault(Reason.MALFORMED, f"{quotes} quotes cannot fix the {parameters} parameters of {kind.__name__}")
 
 
 def starts(kind: "type[Model]", targets: Targets) -> list[Model]:
@@ -99,14 +109,14 @@ def starts(kind: "type[Model]", targets: Targets) -> list[Model]:
     return [VarianceGamma(long, 0.2, drift) for drift in (-0.2, 0.1)]
 
 
-class _Search:
+class Search:
     """Misses and their Jacobian as a function of the searched variables."""
 
-    def __init__(self, kind: "type[Model]", targets: Targets) -> None:
+    def __init__(self, kind: "type[Any]", targets: Targets, box: dict[str, tuple[float, float]] = BOX) -> None:
         import numpy as np
 
         self.kind, self.targets = kind, targets
-        box = _GAMMA_BOX if kind is VarianceGamma else BOX
+        box = _GAMMA_BOX if kind is VarianceGamma else box
         self.straight = np.array([n in _STRAIGHT or (kind is VarianceGamma and n == "theta") for n in kind.names()])
         ends = np.array([box[name] for name in kind.names()])
         self.low, self.high = np.where(self.straight[:, None], ends, np.log(np.maximum(ends, 1e-300))).T
@@ -133,6 +143,7 @@ class _Search:
         return values, np.where(self.straight, slope, values * slope)
 
     def __call__(self, y: "Floats") -> "tuple[Floats, Floats] | None":
+        """Return misses and Jacobian, or None where the variables stand for no model."""
         import numpy as np
 
         values, slope = self.parameters(y)
@@ -140,13 +151,14 @@ class _Search:
             model = self.kind.of(values)
         except UserFault:
             return None
-        found = self._puts(model, _VALUES + values.size)
+        found = self.puts(model, _VALUES + values.size)
         miss = (found[0] - self.targets.put) * self.scale
         if not np.isfinite(miss).all():
             return None
         return miss, (found[_VALUES:] * slope[:, None] * self.scale).T
 
-    def _puts(self, model: Model, rows: int) -> "Floats":
+    def puts(self, model: Any, rows: int) -> "Floats":
+        """Return undiscounted puts and, below, the rows of their derivatives."""
         t = self.targets
         return chain(model, t.years, t.forwards, self.rates, t.starts, t.strikes, rows, _TOLERANCE, _NODES_MAX)[0]
 
@@ -155,7 +167,7 @@ class _Search:
         import numpy as np
 
         model = self.kind.of(self.parameters(found.x)[0])
-        misses = 100.0 * (self._puts(model, 1)[0] - self.targets.put) / self.targets.vega
+        misses = 100.0 * (self.puts(model, 1)[0] - self.targets.put) / self.targets.vega
         share = 1.0 / (1.0 + np.exp(-found.x))
         stuck = np.minimum(share, 1.0 - share) < _EDGE
         return Calibration(

@@ -115,16 +115,17 @@ def simulate(
     _check(model, scene, sampling, wanted)
     base, size, mirrored = sampling.shape()
     out = np.empty((len(FIELDS), base * (2 if mirrored else 1)))
-    kernel = warm.optional("paths") if sampling.backend == "numba" else None
+    short = isinstance(model, BlackScholes) and not size and not scene.continuous and _AVERAGES.issuperset(wanted)
+    kernel = warm.optional("mirrored" if short else "paths") if sampling.backend == "numba" else None
     if kernel is None:
         arrays.simulate(model, scene, sampling, wanted, FIELDS, out)
         return Statistics(**dict(zip(FIELDS, out, strict=True)), base=base, size=size, mirrored=mirrored)
-    if isinstance(model, BlackScholes) and not size and not scene.continuous and _AVERAGES.issuperset(wanted):
+    if short and isinstance(model, BlackScholes):
         summary = (
             model.volatility, scene.times, np.log(scene.forwards), scene.weights, "average_vega" in wanted,
             sampling.seed, mirrored,
         )  # fmt: skip
-        _spread(warm.optional("mirrored"), summary, base, sampling.threads, out)
+        _spread(kernel, summary, base, sampling.threads, out)
         return Statistics(**dict(zip(FIELDS, out, strict=True)), base=base, size=size, mirrored=mirrored)
     steps = scene.times.size
     dimensions = (1, 2, 1, 3, 3)[model.diffusion] * steps

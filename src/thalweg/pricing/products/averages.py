@@ -13,6 +13,7 @@ Geometric averages are lognormal: exact (A. Kemna and A. Vorst, J. Banking and F
 - `curran`: E[(E[A|G] - K)+], the best bound from below that the geometric average G gives, in closed form but for one
   root (M. Curran, Management Science 40, 1994; L. Rogers and Z. Shi, J. Applied Probability 32, 1995). Some 1e-5 of
   the price at the deviations of a month, exact for the price in windows of minutes. The default for fixings.
+  Of continuous averages too: 1e-6 to 4e-4 below the price at deviations of 0.1 to 0.7.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 FIXINGS_MAX: Final = 4096
 _DEFAULT: Final = Request()
 _NODES: Final = tuple((0.5 * (1.0 + x), 0.5 * w) for x, w in legendre(12))
+_FINE: Final = tuple((0.5 * (1.0 + x), 0.5 * w) for x, w in legendre(20))
 _STEPS_MAX: Final = 60
 
 
@@ -78,16 +80,19 @@ def asian(
 def continuous_asian(
     is_call: "ArrayLike", spot: "ArrayLike", strike: "ArrayLike", volatility: "ArrayLike", years: "ArrayLike",
     rate: "ArrayLike" = 0.0, dividend: "ArrayLike" = 0.0, *, window: "ArrayLike | None" = None,
-    seen_average: "ArrayLike" = 0.0, average: str = "arithmetic", request: Request = _DEFAULT,
+    seen_average: "ArrayLike" = 0.0, average: str = "arithmetic", method: str = "moments", request: Request = _DEFAULT,
 ) -> "dict[str, NDArray[Any]]":  # fmt: skip
     """Return outputs of options on a continuous average; `window` is all of the time to expiry where not given.
+
+    `method` (arithmetic only): "moments", Levy's, or "curran", some thirty times closer to the price.
 
     Raises:
         UserFault: as `asian`.
     """
-    if average not in ("arithmetic", "geometric"):
-        raise UserFault(Reason.MALFORMED, f"average is 'arithmetic' or 'geometric', not {average!r}")
-    solve = _continuous_geometric if average == "geometric" else _continuous_arithmetic
+    if average not in ("arithmetic", "geometric") or method not in ("moments", "curran"):
+        raise UserFault(Reason.MALFORMED, f"no {method!r} method for an {average!r} average")
+    arithmetic = _continuous_curran if method == "curran" else _continuous_arithmetic
+    solve = _continuous_geometric if average == "geometric" else arithmetic
 
     def formula(
         is_call: Any, spot: Number, strike: Any, window: Any, seen_average: Any, volatility: Number, years: Number,
@@ -167,13 +172,18 @@ def conditioned(
 
     `forwards` and `times` (rising) have fixings along their first axis; `weights`, too, add up to one.
     """
+
+    return _bounded(is_call, forwards, strike, _with_geometric(times, volatility, weights), weights)
+
+
+def _bounded(is_call: Any, forwards: Number, strike: Any, spread: Number, weights: "NDArray[np.float64]") -> Number:
+    """Return E[(E[A|G] - K)+] given each price's covariance with ln G, over G's deviation."""
     import numpy as np
 
     mean = total(forwards * weights)
-    sure = strike <= 0.0
+    sure = value_of(strike) <= 0.0
     target = where(sure, value_of(mean), strike)
-    spread = _with_geometric(times, volatility, weights)
-    y = _root(forwards, spread, target, weights)
+    y = _root(forwards, spread, value_of(target), weights, target)
     sign = np.where(is_call, 1.0, -1.0)
     own = total(forwards * weights * normal_cdf(sign * (spread - y)))
     option = sign * (own - target * normal_cdf(-1.0 * sign * y))
@@ -195,7 +205,7 @@ def _running(x: Number) -> Number:
     return Jet(x.algebra, x.parts.cumsum(axis=1)) if isinstance(x, Jet) else x.cumsum(axis=0)
 
 
-def _root(forwards: Number, spread: Number, target: Any, weights: Any) -> Number:
+def _root(forwards: Number, spread: Number, target: Any, weights: Any, exact: Number) -> Number:
     """Return y where E[A] given ln G at y deviations, the mean of F_i e^(a_i y - a_i^2/2), is the target."""
     import numpy as np
 
@@ -215,7 +225,7 @@ def _root(forwards: Number, spread: Number, target: Any, weights: Any) -> Number
     for _ in range(2):  # each step makes more derivatives exact: the first, then all three
         parts = forwards * weights * exp(spread * result - 0.5 * spread * spread)
         full = total(spread * parts)
-        result = result - (total(parts) - target) / where(firm, full, 1.0 + 0.0 * full)
+        result = result - (total(parts) - exact) / where(firm, full, 1.0 + 0.0 * full)
     return result
 
 
@@ -280,11 +290,30 @@ def _continuous_arithmetic(
             inner = inner + share * exp(carry * (at + (years - at) * far))
         square = square + 2.0 * weight * (1.0 - node) * exp((carry + volatility * volatility) * at) * inner
     variance = log(square / (mean * mean))
-    # as time passes the known part grows at the spot: in the variable `years`, it shrinks
-    known = seen_average * gone / window - (spot * 1.0) * (years - value_of(years)) / window * begun
     part = where(begun, left / window, 1.0 + 0.0 * left)
-    struck = (strike - known) / part
+    struck = (strike - _known(spot, window, seen_average, gone, begun, years)) / part
     return part * option_on_lognormal(is_call, spot * mean, struck, variance)
+
+
+def _continuous_curran(
+    is_call: Any, spot: Number, strike: Any, window: Any, seen_average: Any, volatility: Number, years: Number,
+    carry: Number,
+) -> Number:  # fmt: skip
+    import numpy as np
+
+    gone, begun, start, left = _window(window, years)
+    nodes, weights = (np.array(column)[:, None] for column in zip(*_FINE, strict=True))
+    part = where(begun, left / window, 1.0 + 0.0 * left)
+    struck = (strike - _known(spot, window, seen_average, gone, begun, years)) / part
+    # of ln G and a price at start + u: start + u - u^2/(2 left); of ln G itself: start + left/3
+    shared = start + left * (nodes - 0.5 * nodes * nodes)
+    spread = volatility * shared / sqrt(start + left / 3.0)
+    return part * _bounded(is_call, spot * exp(carry * (start + left * nodes)), struck, spread, weights)
+
+
+def _known(spot: Number, window: Any, seen_average: Any, gone: Any, begun: Any, years: Number) -> Number:
+    """Return the known part of the average; as time passes it grows at the spot: in the variable `years` it shrinks."""
+    return seen_average * gone / window - (spot * 1.0) * (years - value_of(years)) / window * begun
 
 
 def _fields(spot: Any, strike: Any, volatility: Any, years: Any, rate: Any, dividend: Any) -> dict[str, Field]:

@@ -12,6 +12,7 @@ from thalweg.network.gossip import (
     Effect,
     Joined,
     Known,
+    Lagged,
     Parameters,
     Pause,
     Received,
@@ -102,3 +103,13 @@ def test_what_came_another_way_is_not_asked_for_nor_looked_at(is_known: bool) ->
     rules = state.topics[TOPIC].validator
     assert isinstance(rules, Counting)
     assert rules.checked == (not is_known)
+
+
+def test_who_is_behind_asks_for_nothing_until_it_is_not() -> None:
+    state = meshed()
+    have = encode(Rpc(controls=(IHave(TOPIC, (sha256(b"x").digest(),)),)))
+    step(state, Lagged(True), 1.0)
+    assert not step(state, Received(b"ada", have), 1.0)
+    assert state.counts["ihave_behind"] == 1
+    step(state, Lagged(False), 2.0)
+    assert any(isinstance(effect, Send) for effect in step(state, Received(b"ada", have), 2.0))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from thalweg.errors import UserFault
 from thalweg.pricing.implied import implied_volatility
 from thalweg.pricing.models import Bates, BlackScholes, Heston, Kou, Merton, Model, VarianceGamma
-from thalweg.pricing.models.calibration import _Search, calibrate
+from thalweg.pricing.models.calibration import Search, calibrate
 from thalweg.pricing.models.fourier import price_slice
 from thalweg.pricing.models.targets import Targets, targets_from, targets_of
 from thalweg.pricing.smile import Smile
@@ -98,14 +98,14 @@ def test_the_searched_variables_stand_for_parameters_inside_the_box(y: list[floa
     assert np.allclose((moved - values) / 1e-6, slope, rtol=1e-4, atol=1e-9)
 
 
-def _search(kind: type[Model]) -> _Search:
-    return _Search(kind, targets_of(0.5, 100.0, [90.0, 100.0], 0.5))
+def _search(kind: type[Model]) -> Search:
+    return Search(kind, targets_of(0.5, 100.0, [90.0, 100.0], 0.5))
 
 
 def test_the_jacobian_is_that_of_the_misses() -> None:
     quotes = made_by(Heston(0.09, 1.8, 0.12, 0.7, -0.55))
     for kind, start in ((Heston, Heston(0.1, 2.0, 0.1, 0.9, -0.3)), (Kou, Kou(0.3, 1.0, 0.4, 10.0, 8.0))):
-        search = _Search(kind, targets_of(**quotes))
+        search = Search(kind, targets_of(**quotes))
         y = search.place(start.values())
         here = search(y)
         assert here is not None
