@@ -166,12 +166,12 @@ def test_a_gain_of_a_single_unit_is_paid(scene: Scene) -> None:
     channel = scene.opened(amounts=(3, 3))
     expiry = scene.expiry(100)
     call = option(scene.oracle, 60_000, expiry, unit=1)
-    state = _disputed(channel, (position(1, call, 1),), _locked(3, 3), _locked(3, 3))
+    state = _disputed(channel, (position(1, call, 1, long=1, short=0),), _locked(3, 3), _locked(3, 3))
     scene.speak(expiry, 60_001 * SCALE)
 
     channel.do(channel.settlement(state))
 
-    assert channel.wallets() == (4, 2)
+    assert channel.wallets() == (2, 4)
 
 
 def test_a_lock_is_never_junior_to_a_losing_position(scene: Scene) -> None:
