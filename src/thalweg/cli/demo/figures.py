@@ -75,7 +75,7 @@ async def chain_steps(rpc: Rpc, first_block: int, accounts: set[Address]) -> tup
             if Address(wire.octets(sent.sender, 20)) not in accounts:
                 continue
             receipt = await wire.receipt(rpc, Hash(wire.octets(sent.hash, 32)))
-            name = names.get(wire.octets(sent.input)[:4], "other").removesuffix("_pair")  # one step, two calls for it
+            name = names.get(wire.octets(sent.input)[:4], "other")
             count += 1
             gas[name] = gas.get(name, 0) + (receipt.gas_used if receipt else 0)
     return count, gas
