@@ -12,7 +12,7 @@ from thalweg.chain.artefacts import NAMES
 EXPLAINED = {
     ("reentrancy", "Adjudicator.* self.claimable"): "grows by a payout that failed, the last thing that happens to it",
     ("reentrancy", "PullOracle.register: self._reports"): "only Pyth could call back, and it names the price anyway",
-    ("calls-loop", "Adjudicator.open"): "at most 16 payers, who all signed; one that reverts spoils his own opening",
+    ("calls-loop", "Adjudicator.open*"): "at most 16 payers, who all signed; one that reverts spoils his own opening",
     ("calls-loop", "payments.*"): "at most 64 payouts, each with bounded gas; one that fails becomes claimable",
     ("calls-loop", "Batch.call_all"): "what a batch is; a call that fails leaves the others alone",
     ("unchecked-lowlevel", "tokens._pull"): "a permit may be used already; transferFrom decides",

@@ -14,7 +14,7 @@ from thalweg.chain.calls import NO_SALT, Invocation, pack, rules_of, run_of, sig
 from thalweg.channel.claims import Claim
 from thalweg.channel.hashes import balances_hash
 from thalweg.channel.onchain import Progress, Shown
-from thalweg.channel.sheet import Holding
+from thalweg.channel.sheet import ChannelState, Holding
 from thalweg.channel.terms import Terms
 from thalweg.codec import words
 from thalweg.crypto import keccak
@@ -56,12 +56,10 @@ def challenge_child(child: Child, shown: Shown, parent: int = 0) -> Invocation:
     Version 0, what it began with, needs no signatures.
     """
     state = shown.state
-    balances, root, signed = state.balances_hash, state.claims_root, signatures_of(shown.signatures)
-    if not state.version:
-        balances, root, signed = balances_hash((Holding(),) * len(child.amounts), NO_SALT), ZERO_HASH, []
+    signed = signatures_of(shown.signatures) if state.version else []
     return _call(
-        child, "challenge", terms_of(child.terms), child.amounts, child.parents, child.salt, state.version, balances,
-        root, signed, parent,
+        child, "challenge", terms_of(child.terms), child.amounts, child.parents, child.salt, state.version,
+        *_hashes(child, state), signed, parent,
     )  # fmt: skip
 
 
@@ -97,15 +95,19 @@ def close_child(child: Child, shown: Shown, book: Book) -> Invocation:
 
 def call_off_child(child: Child, shown: Shown, walked: Hash = ZERO_HASH) -> Invocation:
     """Return the call that gives everybody back what he began with, where nobody could settle for three months."""
-    state = shown.state
-    return _call(
-        child, "call_off", child.id, _payees(child), _totals(child), state.balances_hash, state.claims_root, walked
-    )
+    return _call(child, "call_off", child.id, _payees(child), _totals(child), *_hashes(child, shown.state), walked)
 
 
 def _call(child: Child, function: str, *arguments: Any) -> Invocation:
     entry = entries(SUBCHANNELS)[function]
     return Invocation(child.judge, entry.selector + codec.encode(entry.inputs, arguments))
+
+
+def _hashes(child: Child, state: ChannelState) -> tuple[Hash, Hash]:
+    """Return the hashes of a state's balances and claims; those of version 0, which nobody signs, are made here."""
+    if state.version:
+        return state.balances_hash, state.claims_root
+    return balances_hash((Holding(),) * len(child.amounts), NO_SALT), ZERO_HASH
 
 
 def _payees(child: Child) -> tuple[Any, ...]:

@@ -116,3 +116,14 @@ def test_a_child_that_nobody_can_settle_is_called_off(scene: Scene) -> None:
     scene.evm.travel(scene.evm.now() + 200 * DAY_S)
 
     kid.do(kid.call_off(stuck))
+
+
+def test_a_child_that_was_disputed_as_it_began_is_called_off_too(scene: Scene) -> None:
+    kid, near, _ = virtual(scene)
+    one = lent(kid, near)
+    disputed(near, one)
+    kid.do(kid.challenge(kid.implicit(), near))
+    scene.evm.travel(kid.child.until + 365 * DAY_S + 1)
+
+    kid.do(kid.call_off(kid.implicit()))
+    settle(near, one)
