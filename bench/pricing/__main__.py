@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "pricing.json"
 def modules() -> list[str]:
     """Return the files that measure a figure."""
     names = [found.name for found in pkgutil.iter_modules(bench.pricing.__path__)]
-    return [name for name in names if name not in ("__main__", "rounds", "options")]
+    return [name for name in names if name not in ("__main__", "rounds", "options", "days")]
 
 
 def show(figures: list[Figure]) -> None:
