@@ -33,7 +33,7 @@ from thalweg.units import VERSION_FINAL, Seat, Signature, Version
 REFUSALS_MAX: Final = 8  # of states in a row; then the operations are refused to their authors
 
 
-def announce(channel: Channel, version: Version, signature: Signature) -> tuple[SendMessage, ...]:
+def signed_messages(channel: Channel, version: Version, signature: Signature) -> tuple[SendMessage, ...]:
     """Return what tells the others of my signature, with the proposal if I am the sequencer; nothing if it was refused.
 
     Apart from `on_state_signed`, so that it can be on its way before anything else is worked out.

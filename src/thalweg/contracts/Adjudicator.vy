@@ -12,7 +12,7 @@
 
         `challenge` and `respond` need no preimage of what is stored, only a greater version, so nobody can block an
         answer. While a dispute stands, only its settlement moves `funding`.
-@dev Every function verifies, then writes, then calls out. The two that measure what arrives share a lock, so that
+@dev Every function verifies, then writes, then calls out. Those that measure what arrives share a lock, so that
      nothing is counted as having arrived twice.
 """
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from thalweg.channel.agreeing import announce
+from thalweg.channel.agreeing import signed_messages
 from thalweg.channel.effects import (
     Authorize,
     Disconnect,
@@ -340,13 +340,13 @@ class Engine:
             raise InvariantBroken(f"the signer refuses version {effect.version} of {channel!r}: {refusal}") from refusal
         self.states_signed += 1
         self._unsaved_states.add(effect.channel_id)
-        self._announce(effect, signature)
+        self._say_signed(effect, signature)
         return StateSigned(self._clock.now(), effect.channel_id, effect.version, signature)
 
-    def _announce(self, effect: SignState, signature: Signature) -> None:
+    def _say_signed(self, effect: SignState, signature: Signature) -> None:
         """Put a signature on its way at once: while it travels, what it leads to here is worked out."""
         channel = self.node.channels.get(effect.channel_id)
-        told = () if channel is None else announce(channel, effect.version, signature)
+        told = () if channel is None else signed_messages(channel, effect.version, signature)
         for message in told:
             self._send(message)
         if told:

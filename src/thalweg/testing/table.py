@@ -9,7 +9,7 @@ from collections import deque
 from typing import Final
 
 from thalweg.channel import hashes
-from thalweg.channel.agreeing import announce
+from thalweg.channel.agreeing import signed_messages
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignDigest, SignState, Submit
 from thalweg.channel.events import (
     AnyEvent,
@@ -106,7 +106,7 @@ class Table:
             case SignState():
                 self._mark(seat, effect)
                 signature = self.sign(seat, effect.digest)
-                for told in announce(self.channels[seat], effect.version, signature):
+                for told in signed_messages(self.channels[seat], effect.version, signature):
                     self._perform(seat, told)
                 self.step(seat, StateSigned(self.now, effect.channel_id, effect.version, signature))
             case SignDigest():
