@@ -1,8 +1,9 @@
 """Where mutants are tried out: one process has everything imported, collected and compiled, and forks for each mutant.
 
 A child compiles what the mutant reaches, puts the code in the place of the right one, and runs the tests, the likeliest
-to fail first, until one does. Which contracts a line reaches, the compiler says; which contracts a test runs, a run of
-all tests on the contracts as they are.
+to fail within a second first, until one does. Compiling takes as long as tests do, so the smallest contract has a
+moment of tests of its own before the others are compiled. Which contracts a line reaches, the compiler says; which
+contracts a test runs, a run of all tests on the contracts as they are.
 """
 
 import contextlib
@@ -13,10 +14,12 @@ import shutil
 import signal
 import tempfile
 import time
+from bisect import bisect
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +38,8 @@ from thalweg.units import Address
 MUTANT_S_MAX: Final = 600  # a mutant that runs for ever has been noticed
 SHIPPED: Final = tuple(name for name in artefacts.NAMES if name != artefacts.TEST_TOKEN)
 _MINE: Final = 3  # times the weight of a test that killed a neighbour, over one that killed elsewhere in the source
+_HOPE: Final = 0.05  # kills that a test is thought to have made before the first, so that quick ones are tried early
+_MOMENT_S: Final = 2  # of tests on the smallest contract that a mutant reaches, before the others are compiled
 
 
 class Fate(StrEnum):
@@ -104,7 +109,8 @@ def _modules(module: Any) -> Iterator[Any]:
 class Laboratory:
     """A pytest plugin: instead of running the tests once, it runs them on every mutant.
 
-    `told` hears each verdict. A mutant that no test noticed after `patience_s` of processor time counts as surviving.
+    `told` hears each verdict, `known` are those of earlier runs. A mutant that no test noticed after `patience_s` of
+    processor time counts as surviving.
     """
 
     def __init__(
@@ -114,6 +120,7 @@ class Laboratory:
         deadline: float,
         patience_s: float,
         told: Callable[[Mutant, Verdict], None],
+        known: Mapping[Mutant, Verdict],
     ) -> None:
         self._waiting = list(reversed(mutants))
         self._jobs = jobs
@@ -125,6 +132,8 @@ class Laboratory:
         self._tests: dict[str, Known] = {}
         self._failed = ""
         self.is_sound = False
+        for mutant, verdict in known.items():
+            self._learn(mutant, verdict)
 
     # -- pytest's hooks ---------------------------------------------------------------------------------------------
 
@@ -159,21 +168,24 @@ class Laboratory:
 
     def _heard(self, mutant: Mutant, answer: Any) -> None:
         verdict = Verdict(Fate(answer[0]), answer[1]) if answer else Verdict(Fate.KILLED, "crash")
+        self._learn(mutant, verdict)
+        self._told(mutant, verdict)
+
+    def _learn(self, mutant: Mutant, verdict: Verdict) -> None:
         if verdict.fate is Fate.KILLED:
             for place in (mutant.source, self._place(mutant)):
                 self._kills[place, verdict.killer] += 1
-        self._told(mutant, verdict)
 
     def _place(self, mutant: Mutant) -> str:
         return f"{mutant.source}:{mutant.line // 20}"
 
     def _ordered(self, mutant: Mutant, items: Sequence[pytest.Item], reached: set[str]) -> list[pytest.Item]:
-        def worth(item: pytest.Item) -> tuple[int, float]:
+        def worth(item: pytest.Item) -> float:
             kills = self._kills[mutant.source, item.nodeid] + _MINE * self._kills[self._place(mutant), item.nodeid]
-            return -kills, self._tests[item.nodeid].seconds
+            return (kills + _HOPE) / (self._tests[item.nodeid].seconds + 0.01)
 
         chosen = [item for item in items if self._tests[item.nodeid].contracts & reached]
-        return sorted(chosen, key=worth)
+        return sorted(chosen, key=worth, reverse=True)
 
     @staticmethod
     def _fork(work: Callable[[], Any]) -> "_Child":
@@ -215,28 +227,39 @@ class Laboratory:
         return found
 
     def _try_out(self, mutant: Mutant, items: Sequence[pytest.Item]) -> tuple[Fate, str]:
-        reached = self._reach.contracts(mutant)
+        names = sorted(self._reach.contracts(mutant), key=lambda name: len(self._reach.codes[name]))
+        changed: dict[str, bytes] = {}
         with tempfile.TemporaryDirectory(prefix="thalweg-mutant-") as folder:
             sources = Path(folder)
             for path in SOURCES.glob("*.vy*"):
                 shutil.copy(path, sources)
             (sources / mutant.source).write_text(mutant.text)
-            try:
-                codes = {name: self._compiled(name, sources) for name in reached}
-            except Exception:
-                return Fate.STILLBORN, ""
-        changed = {name: code for name, code in codes.items() if code != self._reach.codes[name]}
-        if not changed:
-            return Fate.SAME, ""
-        _install(changed)
+            for stage, is_last in ((names[:1], False), (names[1:], True)):
+                try:
+                    codes = {name: self._compiled(name, sources) for name in stage}
+                except Exception:
+                    return Fate.STILLBORN, ""
+                changed |= {name: code for name, code in codes.items() if code != self._reach.codes[name]}
+                _install(changed)
+                tests = self._ordered(mutant, items, set(changed))
+                if self._is_noticed(tests if is_last else self._moment(tests)):
+                    return Fate.KILLED, self._failed
+        return (Fate.SURVIVED if changed else Fate.SAME), ""
+
+    def _moment(self, items: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
+        """Return the first of some tests: whole ones, that leave nothing set up behind them."""
+        ends = list(accumulate(self._tests[item.nodeid].seconds for item in items))
+        return items[: bisect(ends, _MOMENT_S)]
+
+    def _is_noticed(self, items: Sequence[pytest.Item]) -> bool:
         begun = time.process_time()
-        for item, following in _pairs(self._ordered(mutant, items, set(changed))):
+        for item, following in _pairs(items):
             if time.process_time() - begun > self._patience_s:
-                return Fate.SURVIVED, "patience"
+                return False
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
-                return Fate.KILLED, self._failed
-        return Fate.SURVIVED, ""
+                return True
+        return False
 
     @staticmethod
     def _compiled(name: str, sources: Path) -> bytes:

@@ -104,7 +104,8 @@ def main() -> int:
     if wanted:
         hurry()
         deadline = time.monotonic() + 60 * options.minutes
-        laboratory = Laboratory(wanted, options.jobs, deadline, options.patience, told)
+        known = {mutant: verdict for mutant in every_mutant() if (verdict := fates[mutant]) is not None}
+        laboratory = Laboratory(wanted, options.jobs, deadline, options.patience, told, known)
         pytest.main([*_chosen_tests(options.tests), *_QUIET], plugins=[laboratory])
         if not laboratory.is_sound:
             console.print("the tests fail on the contracts as they are")
