@@ -42,7 +42,7 @@ def test_a_premium_is_paid_over_or_back_up_to_what_an_amount_can_be(
 ) -> None:
     talker.settles(T, 60_000 * SCALE)
     condition = UNCONDITIONAL if is_met else NEVER
-    claim = position(1, option(talker.address, 60_000, T, feed=FEED), premium=sign * premium, condition=condition)
+    claim = position(0, option(talker.address, 60_000, T, feed=FEED), premium=sign * premium, condition=condition)
     payee = 1 if (sign > 0) == is_met else 0  # long owes it where it is positive
 
     escrows = _escrows(talker.accruals([claim], T))
@@ -143,7 +143,8 @@ def test_a_delivery_that_nothing_prices_gives_both_sides_their_own_back(
     scene: Scene, talker: Talker, is_mark: bool, how: str, payoff: Payoff
 ) -> None:
     expiry = UnixSeconds(T + 86_400 if is_mark else T)
-    claim = _delivery(talker, payoff=payoff, expiry=expiry, **({"knots": ()} if how == "no knots" else {}))
+    changes: dict[str, Any] = {"knots": ()} if how == "no knots" else {}
+    claim = _delivery(talker, payoff=payoff, expiry=expiry, **changes)
     if how == "silent":
         scene.evm.travel(T + 2 * WEEK_S + 1 + 86_400)
     elif is_mark:
