@@ -49,7 +49,7 @@ def _word(scene: Scene, kid: Kid, name: str = "dispute") -> int:
 )  # fmt: skip
 def test_terms_that_no_child_can_have_are_refused(scene: Scene, how: str) -> None:
     people: tuple[str, ...] = {"one twice": ("alice", "alice"), "alone": ("alice",)}.get(how, ("alice", "bob"))
-    changes: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "an asset twice": {"assets": (scene.token, scene.token), "amounts": (30, 20, 0, 0)},
         "alone": {"amounts": (30,)},
         "no settlement asset": {"settlement": AssetIndex(1)},
@@ -61,7 +61,8 @@ def test_terms_that_no_child_can_have_are_refused(scene: Scene, how: str) -> Non
         "longer than a month": {"challenge_period_s": MONTH_S + 1},
         "for ever": {"until": 2**64 - 1},
         "no end": {"until": 0},
-    }.get(how, {})
+    }
+    changes = every.get(how, {})
     if how == "three at the mark":
         people = ("alice", "bob", "carol")
 
@@ -124,7 +125,7 @@ def test_sixteen_parents_may_lend_to_a_child(scene: Scene, count: int) -> None:
 
 def _expected(kid: Kid, state: State, deadline: int, status: int = 2, lowest: int = 0) -> tuple[int, int]:
     """Return the child's two words by docs/contracts.md."""
-    begun = list(kid.child.amounts)
+    begun: list[int] = [*kid.child.amounts]
     shown = Account(kid.child.terms, begun, [0] * len(begun), lowest, dispute=Dispute(state, deadline, NOBODY))
     funding, dispute = words.of(shown)
     assert funding >> 248 == status
