@@ -195,6 +195,7 @@ def test_prices_above_a_millionth_of_the_forward_are_right_to_1e_9(data: st.Data
         (flat(9, 0), 7, 2),
         (flat(PRICE_MAX, 1), 1, PRICE_MAX - 1),
         (flat(1, 1), PRICE_MAX, 0),  # out of reach
+        (flat(60_000 * SCALE, 10**4), 6_751_117_000_000, 0),  # 11.8 deviations away, where the density is zero already
         (flat(10**6, 10**6 * SCALE), PRICE_MAX, 10**6),  # the greatest variance: worth its forward
         (flat(PRICE_MAX, 10**6 * SCALE), 1, PRICE_MAX),
     ],

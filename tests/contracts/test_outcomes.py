@@ -205,6 +205,8 @@ def lender(scene: Scene, talker: Talker) -> Lender:
         ((NOBODY, NOBODY), (30, 20), (0, 0), [50, 0]),  # the lowest of them
         ((0, 1), (1, 0), (0, 1), [0, 1]),  # to the last unit
         ((0, 1), (30, 20), (60, 60), [50, 0]),  # and no more than was lent
+        ((0,), (5, 6, 7), (2, 0), [5, 0]),  # who is not named has lent nothing
+        ((0, 1, 1), (5, 6), (2, 9), [2, 9]),  # and who has lent nothing is not named
         ((NOBODY, 0), (0, AMOUNT_MAX + 1), (AMOUNT_MAX - 10, 0), [10, AMOUNT_MAX - 10]),
         ((NOBODY, 0), (0, 2**255), (AMOUNT_MAX - 10, 0), [10, AMOUNT_MAX - 10]),
     ],

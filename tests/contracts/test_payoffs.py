@@ -309,6 +309,14 @@ def test_the_least_prices_have_values_too(payoffs: Payoffs, payoff: Payoff, forw
     assert payoffs.worth(instrument, SCALE, smile) == position_value(instrument, Quantity(SCALE), smile)
 
 
+@pytest.mark.parametrize("payoff", [Payoff.CALL, Payoff.DIGITAL_CALL, Payoff.CURVE])
+def test_what_is_out_of_reach_is_worth_nothing_however_much_of_it(payoffs: Payoffs, payoff: Payoff) -> None:
+    knots = (0, knot(Price(4), 0), knot(Price(6), SCALE)) if payoff == Payoff.CURVE else (5,)
+    instrument, smile = _instrument(payoff, Style.LINEAR, *knots, unit=UNIT_MAX), flat(1, 1)
+
+    assert payoffs.worth(instrument, QUANTITY_MAX, smile) == position_value(instrument, QUANTITY_MAX, smile) == 0
+
+
 _NO_SMILE = Parameters(0, 0, SCALE, 0, SCALE)
 _SOME = Parameters(1, 0, 0, 0, SCALE)
 
