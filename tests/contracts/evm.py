@@ -117,7 +117,11 @@ class Evm:
     @property
     def chain_id(self) -> int:
         """Return the chain's id."""
-        return CHAIN_ID
+        return int(self._context.chain_id)
+
+    def fork(self, chain_id: int) -> None:
+        """Go on as another chain, for good."""
+        self._context._chain_id = chain_id
 
     def now(self) -> int:
         """Return the newest block's time."""

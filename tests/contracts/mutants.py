@@ -4,6 +4,7 @@
     python -m tests.contracts.mutants --minutes 30          as many as that, from where the last run stopped
     python -m tests.contracts.mutants --sample 20 --seed 7  some of them, the same for the same seed
     python -m tests.contracts.mutants --only payoffs.vy     those of one source
+    python -m tests.contracts.mutants --like payoffs.vy:33  those whose line in the report contains a text
     python -m tests.contracts.mutants --patience 40         give each no more than 40 s of tests: a lower bound
     python -m tests.contracts.mutants --tests attacks siege with some of the tests, by their files' names: a lower bound
 
@@ -81,7 +82,7 @@ def main() -> int:
     """Try mutants out; 1 where too many survive, or one without a reason."""
     options = _options()
     console, fates = Console(), Fates()
-    chosen = every_mutant(options.only)
+    chosen = [mutant for mutant in every_mutant(options.only) if _is_like(mutant, options.like)]
     if options.list:
         for mutant in chosen:
             console.print(str(mutant), markup=False, highlight=False, soft_wrap=True)
@@ -111,7 +112,11 @@ def main() -> int:
         if not laboratory.is_sound:
             console.print("the tests fail on the contracts as they are")
             return 1
-    return _report(chosen, fates, reasons, console, is_whole=not (options.sample or options.only))
+    return _report(chosen, fates, reasons, console, is_whole=not (options.sample or options.only or options.like))
+
+
+def _is_like(mutant: Mutant, texts: Sequence[str]) -> bool:
+    return not texts or any(text in str(mutant) for text in texts)
 
 
 def _lot(mutant: Mutant, seed: int) -> bytes:
@@ -124,6 +129,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="how many, chosen at random (0: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=(), help="sources, such as payoffs.vy")
+    parser.add_argument("--like", nargs="*", default=(), help="texts, such as payoffs.vy:33 or \"'<' -> '<='\"")
     parser.add_argument(
         "--tests", nargs="*", default=(), help="files of tests, such as attacks or closing; all of them"
     )

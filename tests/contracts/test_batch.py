@@ -1,5 +1,6 @@
 """Many channels at once, and none in the way of another."""
 
+import pytest
 from tests.contracts.batches import batched, deploy_batch
 from tests.contracts.evm import account
 from tests.contracts.scene import USD, Channel, Scene
@@ -52,6 +53,17 @@ def test_answers_and_settlements_go_in_batches_too(scene: Scene) -> None:
     )
 
     assert scene.balance(account("hub").address) == 260 * USD
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "is_taken"), [(128, 4, True), (129, 4, False), (1, 1184, True), (1, 1185, False)]
+)
+def test_a_batch_is_of_128_calls_of_two_peoples_closings_at_most(
+    scene: Scene, count: int, size: int, is_taken: bool
+) -> None:
+    call = batched(deploy_batch(scene), [Invocation(scene.token, bytes(size))] * count)
+
+    assert (scene.evm.refusal(call) == "") == is_taken
 
 
 def test_a_batch_tells_why_a_call_failed(scene: Scene) -> None:

@@ -80,7 +80,7 @@ def test_nobody_chooses_the_tick_of_a_childs_end_by_when_he_disputes_it(
 
 
 def test_a_child_that_closes_out_at_the_mark_does_so_at_its_own_deadline_before_its_end(scene: Scene) -> None:
-    kid, near, _ = virtual(scene, close_out=CloseOut.MARK)
+    kid, near, _ = virtual(scene, close_out=CloseOut.MARK, exit_spread=5 * 10**7)  # which nobody pays
     one = lent(kid, near)
     later = scene.expiry(200 * DAY_S)
     call = option(scene.oracle, 60_000, later)

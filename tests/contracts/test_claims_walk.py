@@ -1,71 +1,25 @@
 """The resolver alone, asked directly: random books in random runs, and every way to tamper with a run."""
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from eth_abi import abi as codec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contracts.claims import curves, option, position
+from tests.contracts.claims import curves, image, option, position
 from tests.contracts.compiled import creation_code
 from tests.contracts.evm import Reverted
 from tests.contracts.reference.books import settled
 from tests.contracts.scene import SECRET, Scene
+from tests.contracts.walk import HELD, NO_PROGRESS, RUN_MAX, TOTALS, Progress, Walk
 
-from thalweg.chain.artefacts import RESOLVER, entries
-from thalweg.chain.calls import Invocation, claim_words
-from thalweg.channel.claims import Claim, Position
-from thalweg.channel.hashes import leaf, leaf_salt, merkle_range, merkle_root
+from thalweg.chain.calls import claim_words
+from thalweg.channel.claims import Condition, Position
+from thalweg.channel.hashes import claim_hash, leaf, leaf_salt, merkle_range, merkle_root
 from thalweg.channel.sheet import Holding
 from thalweg.codec import word
-from thalweg.instruments.terms import Instrument, Payoff
+from thalweg.crypto import keccak
+from thalweg.instruments.terms import Instrument, Payoff, knot
 from thalweg.units import Address, Amount, ClaimId, Hash, Price, Quantity, Seat, UnixSeconds
-
-Progress = tuple[int, Sequence[tuple[int, int]]]
-NO_PROGRESS: Progress = (0, ())
-RUN_MAX = 8
-
-
-class Walk:
-    """A book of claims being resolved, run by run."""
-
-    def __init__(self, scene: Scene, oracle: Address) -> None:
-        self._scene = scene
-        self.oracle = oracle
-        self._listener = scene.evm.create(creation_code("Listener"))
-
-    def resolve(
-        self,
-        claims: Sequence[Claim],
-        holdings: Sequence[Holding],
-        totals: Sequence[tuple[int, int]],
-        progress: Progress,
-        upto: int,
-        **changes: Any,
-    ) -> tuple[Progress, tuple[int, ...]]:
-        """Return (progress, what every cell is due) as the contract has it."""
-        leaves = tuple(leaf(claim, SECRET) for claim in claims)
-        cursor = progress[0]
-        arguments = {
-            "judge": self._listener,
-            "dispute": bytes(32),
-            "payees": ([], [bytes(20)], 0),
-            "totals": [deposited << 128 | withdrawn for deposited, withdrawn in totals],
-            "holdings": [(one.balance << 128 | one.free, one.deposited << 128 | one.withdrawn) for one in holdings],
-            "salt": bytes(32),
-            "tree": (len(leaves), 0, merkle_root(leaves)),
-            "progress": progress,
-            "proof": merkle_range(leaves, cursor, upto) if cursor < upto else (),
-            "run": [claim_words(one, leaf_salt(SECRET, one.id)) for one in claims[cursor:upto]],
-        }
-        arguments.update(changes)
-        entry = entries(RESOLVER)["resolve"]
-        data = entry.selector + codec.encode(entry.inputs, tuple(arguments.values()))
-        (log,) = self._scene.evm.send(Invocation(self._scene.resolver, data)).logs
-        due, progress = codec.decode(("uint256[]", "(uint256,(int256,uint256)[])"), log.data)
-        return progress, due
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +33,6 @@ def _book(walk: Walk, count: int) -> tuple[Position, ...]:
         position(number, option(walk.oracle, 59_900 + number, 1, feed=feed), 0.001 * number)
         for number in range(1, count + 1)
     )
-
-
-HELD = (Holding(Amount(10**9), Amount(0), Amount(10**9)), Holding(Amount(10**9), Amount(0), Amount(10**9)))
-TOTALS = ((10**9, 0), (10**9, 0))
 
 
 @st.composite
@@ -160,6 +110,78 @@ def test_a_run_cannot_go_beyond_the_leaves_or_claim_another_count(walk: Walk) ->
     for count in (2, 4, 257):
         with pytest.raises(Reverted):
             walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, 3, tree=(count, 0, root))
+
+
+def test_nobody_adds_claims_of_his_own_to_those_of_the_state(walk: Walk) -> None:
+    own, added = _book(walk, 2)
+    words = [claim_words(one, leaf_salt(SECRET, one.id)) for one in (own, added)]
+
+    with pytest.raises(Reverted, match="claims: malformed"):
+        walk.resolve((own,), HELD, TOTALS, NO_PROGRESS, 1, run=words)
+
+
+def test_a_tree_of_more_claims_than_a_state_may_have_is_refused(walk: Walk) -> None:
+    claims = _book(walk, 256)
+    root = merkle_root(tuple(leaf(claim, SECRET) for claim in claims))
+
+    with pytest.raises(Reverted, match="claims: malformed"):
+        walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, RUN_MAX, tree=(257, 0, root))
+
+
+def test_a_run_is_of_eight_claims_at_most(walk: Walk) -> None:
+    claims = _book(walk, RUN_MAX + 1)
+
+    with pytest.raises(Reverted):
+        walk.resolve(claims, HELD, TOTALS, NO_PROGRESS, RUN_MAX + 1)
+
+
+@pytest.mark.parametrize("hashes", [8, 9])
+def test_a_claim_is_of_forty_words_at_most(walk: Walk, hashes: int) -> None:
+    knots = tuple(knot(Price(x), x) for x in range(16))
+    curve = Instrument(Payoff.CURVE, walk.oracle, Hash(word(5)), UnixSeconds(60), 10**6, knots)
+    never = Condition(tuple(image(bytes([one]) * 32) for one in range(hashes)), UnixSeconds(1))
+    call = walk.call([position(1, curve, condition=never)], HELD, TOTALS, NO_PROGRESS, 1)
+
+    assert (walk.scene.evm.refusal(call) == "") == (hashes == 8)
+
+
+@pytest.mark.parametrize("kind", [3, 2**255])
+def test_nobody_shows_a_position_as_something_else(walk: Walk, kind: int) -> None:
+    (claim,) = _book(walk, 1)
+    words = claim_words(claim, leaf_salt(SECRET, claim.id))
+
+    with pytest.raises(Reverted, match="claim: unsupported"):
+        walk.resolve((claim,), HELD, TOTALS, NO_PROGRESS, 1, run=[word(kind) + words[32:]])
+
+
+def test_nobody_brings_accruals_to_the_beginning(walk: Walk) -> None:
+    claims = _book(walk, 1)
+
+    for accruals in ([(5, 0), (-5, 0)], [(0, 0)]):
+        with pytest.raises(Reverted, match="adjudicator: malformed"):
+            walk.resolve(claims, HELD, TOTALS, (0, accruals), 0)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition(),
+        Condition((), UnixSeconds(7)),
+        Condition((), UnixSeconds(2**200)),
+        Condition((image(b"p" * 32),), UnixSeconds(0)),
+        Condition((image(b"p" * 32),), UnixSeconds(7)),
+    ],
+)
+def test_conditions_without_hashes_or_deadline_are_hashed_as_they_were_signed(walk: Walk, condition: Condition) -> None:
+    instrument = option(walk.oracle, 60_000, 1, feed=Hash(word(60_000 * 10**8)))
+    claim, salt = position(0, instrument, condition=condition), Hash(bytes(32))
+    root = keccak(b"\0" + claim_hash(claim) + salt)
+
+    progress, _ = walk.resolve(
+        (claim,), HELD, TOTALS, NO_PROGRESS, 1, tree=(1, 0, root), run=[claim_words(claim, salt)]
+    )
+
+    assert progress[0] == 1
 
 
 def test_an_inner_node_is_not_a_leaf(walk: Walk) -> None:

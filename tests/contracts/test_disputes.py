@@ -45,6 +45,15 @@ def test_an_answer_replaces_the_state_and_moves_nothing_else(scene: Scene) -> No
     assert channel.wallets() == (60 * USD, 140 * USD)
 
 
+@pytest.mark.parametrize("signers", [(), (0,), (1, 0), (0, 0), (0, 1, 1)])
+def test_an_answer_needs_every_signature_in_order(scene: Scene, signers: tuple[int, ...]) -> None:
+    channel = scene.opened()
+    channel.do(channel.challenge(channel.implicit()))
+    newest = channel.state(9, (0, 200 * USD), signers=[channel.people[seat] for seat in signers])
+
+    assert channel.refusal(channel.answer(newest)) == "adjudicator: wrong signer"
+
+
 @pytest.mark.parametrize("version", [1, 4, 5])
 def test_an_answer_must_be_newer(scene: Scene, version: int) -> None:
     channel = scene.opened()
@@ -245,6 +254,8 @@ def test_everybody_together_calls_a_dispute_off(scene: Scene) -> None:
     assert channel.view.dispute is None
     assert channel.refusal(first) == "adjudicator: stale version"
     assert channel.refusal(channel.challenge(channel.state(6, (100 * USD, 100 * USD)))) == ""
+    for version, reason in ((5, "adjudicator: stale version"), (6, "")):
+        assert channel.refusal(channel.withdrawal(channel.state(version, (100 * USD, 100 * USD)))) == reason
     channel.do(channel.closing(channel.final((120 * USD, 80 * USD))))
     assert channel.wallets() == (120 * USD, 80 * USD)
 

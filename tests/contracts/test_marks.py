@@ -83,6 +83,7 @@ def test_contract_and_twin_find_the_same_variance(marks: Marks, smile: Smile, k:
 @example((PRICE_MAX, 1), 0, 0)
 @example((1, 1), fixed.LN2, 6 * ONE)
 @example((fixed.SQRT2 >> 40, ONE >> 40), fixed.LN2 - 1, 64 * ONE - 1)
+@example((2850877693509864481, 2015874949414289041), 0, 0)  # a ratio of just the constant that is the root of two
 def test_contract_and_twin_have_the_same_functions(marks: Marks, pair: tuple[int, int], z: int, y: int) -> None:
     greater, lesser = max(pair), min(pair)
 
@@ -97,6 +98,16 @@ def test_contract_and_twin_have_the_same_functions(marks: Marks, pair: tuple[int
         assert abs(mp.mpf(found[2]) / ONE - ratio_of_mills(mp.mpf(y) / ONE)) < 6e-19
 
 
+@pytest.mark.parametrize("halvings", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("sixteenths", [16, 17, 23, 31])
+def test_a_ratio_is_halved_until_its_logarithm_is_small(marks: Marks, halvings: int, sixteenths: int) -> None:
+    greater = sixteenths << halvings + 20
+
+    found = marks.ask("log_ratio", (_UINT, _UINT), _UINT, greater, 16 << 20)
+
+    assert found == (fixed.log_ratio(greater, 16 << 20),)
+
+
 def test_coefficients_are_what_interpolation_gives() -> None:
     assert coefficients() == {"atanh": fixed.ATANH, "exp": fixed.EXP, "mills": fixed.MILLS}
 
@@ -108,6 +119,38 @@ def test_a_square_root_is_rounded_down(value: int) -> None:
     root = fixed.square_root(value)
 
     assert root * root <= value < (root + 1) * (root + 1)
+
+
+@pytest.mark.parametrize("offset", [-(10**6), -1, 0, 1, 10**6])
+def test_total_variance_is_never_negative(marks: Marks, offset: int) -> None:
+    dip = Parameters(-(8 * 10**7), SCALE, 6 * 10**7, 0, SCALE)  # least at -3/4, where it is exactly zero
+    smile, k = Smile(Price(1), WEIGHT_ONE, 0, dip, dip), -(3 * ONE >> 2) + offset
+
+    assert marks.ask("variance", (_SMILE, "int256"), _UINT, _tuple(smile), k) == (variance(smile, k),) == (0,)
+
+
+@pytest.mark.parametrize("weight", [0, 1, 2])
+def test_the_least_weight_counts(marks: Marks, weight: int) -> None:
+    smile = Smile(Price(1), WEIGHT_ONE, weight, FLAT, FLAT)
+
+    assert marks.ask("variance", (_SMILE, "int256"), _UINT, _tuple(smile), 0) == (variance(smile, 0),)
+    assert variance(smile, 0) - variance(flat(1, FLAT.a), 0) == variance(flat(1, FLAT.a), 0) * weight >> 64
+
+
+@pytest.mark.parametrize(
+    ("forward", "strike", "weights", "level"),
+    [
+        (6000018034063, 6102291917500, (2494287552069647649, 49581742531909), SCALE // 4),  # h = 0
+        (6000018034063, 7702291917500, (18428700301922202624, 399305549150835), SCALE // 2),  # h = 1
+    ],
+)
+def test_where_its_two_formulas_meet_the_value_is_the_twins(
+    marks: Marks, forward: int, strike: int, weights: tuple[int, int], level: int
+) -> None:
+    fine = Parameters(0, 1, 1 - SCALE, 0, 10**4)  # by its weight the variance is set to the unit
+    smile = Smile(Price(forward), *weights, Parameters(level, 0, 0, 0, SCALE), fine)
+
+    assert marks.call_value(smile, strike)[0] == call_value(smile, Price(strike)) > 0
 
 
 def reference(smile: Smile, strike: int) -> Any:

@@ -122,6 +122,15 @@ def test_sixteen_people_with_four_assets(scene: Scene) -> None:
     assert channel.wallets() == tuple(range(1, 65, 4))
 
 
+@pytest.mark.parametrize(("people", "assets"), [(17, 1), (2, 5)])
+def test_more_people_or_assets_than_a_channel_may_have_are_refused(scene: Scene, people: int, assets: int) -> None:
+    tokens = tuple(scene.evm.create(creation_code("SilentToken")) for _ in range(assets))
+    channel = scene.channel(*(f"person {index}" for index in range(people)), assets=tokens)
+    channel.prepare()
+
+    assert channel.refusal(channel.opening()) == "reverted"
+
+
 def _refused(channel: Channel, reason: str) -> bool:
     channel.prepare()
     return channel.refusal(channel.opening()) == f"adjudicator: {reason}"

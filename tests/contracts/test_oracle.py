@@ -151,3 +151,8 @@ def test_signers_are_different_people(scene: Scene) -> None:
             scene.evm.deploy(QUORUM_ORACLE, signers, 3)
     with pytest.raises(Reverted, match="oracle: threshold"):
         scene.evm.deploy(QUORUM_ORACLE, (), 0)
+
+
+def test_signers_are_sixteen_at_most(scene: Scene) -> None:
+    with pytest.raises(Reverted):
+        scene.evm.deploy(QUORUM_ORACLE, tuple(account(f"signer {index}").address for index in range(17)), 12)

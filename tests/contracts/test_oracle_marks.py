@@ -4,11 +4,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from eth_abi import abi as codec
 from tests.contracts.evm import Reverted
 from tests.contracts.scene import FEED, ORACLES, Scene
 from tests.contracts.surfaces import flat
 
 from thalweg.chain.artefacts import QUORUM_ORACLE
+from thalweg.chain.calls import encode
 from thalweg.codec import array_hash, words
 from thalweg.crypto import keccak, sign
 from thalweg.instruments.quorum import Equivocation, verify_equivocation
@@ -44,6 +46,28 @@ def test_a_mark_gives_the_index_and_a_smile_for_every_expiry(scene: Scene) -> No
     assert (known, is_void) == (True, False)
     assert smile[:3] == (expected.forward, expected.left_weight, expected.right_weight)
     assert smile[3:] == (msgspec.structs.astuple(expected.left), msgspec.structs.astuple(expected.right))
+
+
+def test_a_mark_says_nothing_of_what_has_expired(scene: Scene) -> None:
+    tick = scene.tick()
+    scene.mark(tick, PRICE, _surface(tick))
+
+    for expiry, is_void in ((tick - 60, True), (tick, True), (tick + 1, False)):
+        assert _smile(scene, tick, expiry)[:2] == (True, is_void)
+
+
+def test_a_registration_is_told_as_it_is(scene: Scene) -> None:
+    tick = UnixSeconds(scene.tick())
+    kinds = ("bool", "bool", "uint256")
+    settled = scene.evm.send(encode(scene.register(tick, PRICE), scene.adjudicator)).logs[0]
+    voided = scene.evm.send(encode(scene.register(tick - 60, 0, is_void=True), scene.adjudicator)).logs[0]
+    marked = scene.mark(tick, PRICE, _surface(tick)).logs[0]
+    falling = scene.mark(tick - 60, PRICE, (flat(tick + 60, 2 * 10**6), flat(tick + 120, 10**6))).logs[0]
+
+    told = [codec.decode(kinds, log.data) for log in (settled, voided, marked, falling)]
+
+    assert told == [(False, False, PRICE), (False, True, 0), (True, False, PRICE), (True, True, 0)]
+    assert settled.topics[1:] == (FEED, tick.to_bytes(32))
 
 
 def test_a_mark_is_another_kind_of_report_than_a_settlement(scene: Scene) -> None:

@@ -8,14 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contracts.claims import deliveries, instruments, option, prices, quantities
 from tests.contracts.compiled import creation_code
+from tests.contracts.evm import Reverted
 from tests.contracts.scene import FEED, Scene
 from tests.contracts.smiles import flat, smiles
 
+from thalweg.chain.artefacts import PRICER
 from thalweg.chain.calls import Invocation
 from thalweg.crypto import keccak
 from thalweg.instruments.black import VALUE_SHIFT
 from thalweg.instruments.payoff import delivery, payoff_amount
-from thalweg.instruments.svi import Smile
+from thalweg.instruments.svi import Parameters, Smile
 from thalweg.instruments.terms import Instrument, Payoff, Style, knot, unknot
 from thalweg.instruments.valuation import WORTH_MAX, position_value, value
 from thalweg.units import PRICE_MAX, QUANTITY_MAX, SCALE, UNIT_MAX, Address, Price, Quantity, UnixSeconds
@@ -135,6 +137,35 @@ def test_what_does_not_exist_pays_nothing(payoffs: Payoffs, payoff: int, style: 
     assert payoffs.amount(payoff, style, 10**8, 10**6, [1], 5) == 0
 
 
+@pytest.mark.parametrize(
+    ("payoff", "quantity", "unit", "knots", "price"),
+    [
+        (Payoff.CALL, QUANTITY_MAX, 10**6, (SCALE,), 2 * SCALE),
+        (Payoff.CALL, SCALE, UNIT_MAX, (SCALE,), 2 * SCALE),
+        (Payoff.CALL, SCALE, 10**16, (SCALE,), PRICE_MAX),
+        (Payoff.PUT, SCALE, 10**16, (PRICE_MAX,), 1),
+        (Payoff.PUT, SCALE, 10**16, (100,), 1),
+        (Payoff.PUT, SCALE, 10**16, (100,), 99),
+        (Payoff.FORWARD, SCALE, 10**16, (PRICE_MAX,), 1),
+        (Payoff.DIGITAL_CALL, SCALE, UNIT_MAX, (PRICE_MAX,), PRICE_MAX),
+        (Payoff.CURVE, SCALE, UNIT_MAX, (0, knot(PRICE_MAX, SCALE)), PRICE_MAX),
+        (Payoff.CURVE, SCALE, 10**16, (knot(Price(0), 2**63 - 1), knot(Price(1), -(2**63))), 0),
+    ],
+)
+@pytest.mark.parametrize("style", [Style.LINEAR, Style.INVERSE])
+def test_terms_at_the_edge_of_their_range_pay(
+    payoffs: Payoffs, style: Style, payoff: Payoff, quantity: int, unit: int, knots: tuple[int, ...], price: int
+) -> None:
+    instrument = _instrument(payoff, style, *knots, unit=unit)
+
+    assert payoffs.of(instrument, quantity, price) == payoff_amount(instrument, Quantity(quantity), Price(price)) != 0
+
+
+def test_a_curve_of_more_than_sixteen_knots_is_no_curve(payoffs: Payoffs) -> None:
+    with pytest.raises(Reverted):
+        payoffs.amount(Payoff.CURVE, Style.LINEAR, SCALE, 10**6, [knot(Price(x), SCALE) for x in range(17)], 5)
+
+
 def _instrument(payoff: Payoff, style: Style, *knots: int, unit: int = 10**8) -> Instrument:
     return Instrument(payoff, _NOBODY, FEED, UnixSeconds(60), unit, knots, style)
 
@@ -206,6 +237,19 @@ def test_terms_that_cannot_be_delivered_have_nothing_in_escrow(
     assert payoffs.delivery(payoff, quantity, unit, knots) == (0, 0)
 
 
+@pytest.mark.parametrize("index", range(5))
+def test_terms_at_the_edge_of_their_range_are_delivered(payoffs: Payoffs, index: int) -> None:
+    greatest = QUANTITY_MAX, UNIT_MAX, PRICE_MAX, UNIT_MAX
+    plain = 10**9, 10**12, SCALE, SCALE
+    quantity, unit, strike, goods = (
+        most if index in (place, 4) else some for place, (most, some) in enumerate(zip(greatest, plain, strict=True))
+    )
+
+    found = payoffs.delivery(Payoff.CALL, quantity, unit, (strike, goods))
+
+    assert found == (quantity * strike * unit // 10**16, quantity * goods // SCALE)
+
+
 # --- values before expiry -------------------------------------------------------------------------------------------
 
 
@@ -253,6 +297,45 @@ def test_a_curve_steeper_than_anything_is_cut_and_not_refused(payoffs: Payoffs) 
     worth = payoffs.worth(steep, QUANTITY_MAX, smile)
 
     assert worth == position_value(steep, QUANTITY_MAX, smile) == QUANTITY_MAX * UNIT_MAX * WORTH_MAX // (10**16 << 64)
+
+
+@pytest.mark.parametrize("payoff", Payoff)
+@pytest.mark.parametrize("forward", [1, 2, 5, 9])
+def test_the_least_prices_have_values_too(payoffs: Payoffs, payoff: Payoff, forward: int) -> None:
+    knots = (knot(Price(0), 3), knot(Price(5), 8)) if payoff == Payoff.CURVE else (5,)
+    instrument = _instrument(payoff, Style.LINEAR, *knots, unit=10**16)
+    smile = flat(forward, SCALE // 4)
+
+    assert payoffs.worth(instrument, SCALE, smile) == position_value(instrument, Quantity(SCALE), smile)
+
+
+_NO_SMILE = Parameters(0, 0, SCALE, 0, SCALE)
+_SOME = Parameters(1, 0, 0, 0, SCALE)
+
+
+@pytest.mark.parametrize(
+    ("weights", "right", "is_usable"),
+    [
+        ((2**80, 0), _SOME, True),
+        ((2**80 + 1, 0), _SOME, False),
+        ((1, 2**80), _SOME, True),
+        ((1, 2**80 + 1), _SOME, False),
+        ((2**80, 0), _NO_SMILE, True),  # what has no weight need be no smile
+        ((2**80, 1), _NO_SMILE, False),
+    ],
+)
+def test_only_a_smile_that_arithmetic_can_take_says_something(
+    payoffs: Payoffs, scene: Scene, weights: tuple[int, int], right: Parameters, is_usable: bool
+) -> None:
+    call, smile = option(_NOBODY, 60_000, 1), Smile(Price(60_000 * SCALE), *weights, _SOME, right)
+    left = msgspec.structs.astuple(_SOME)
+    packed = (smile.forward, *weights, left, msgspec.structs.astuple(right))
+
+    worth = payoffs.worth(call, SCALE, smile)
+    value = scene.evm.ask(scene.pricer, PRICER, "contract_value", Payoff.CALL, call.knots[0], packed)
+
+    assert worth == position_value(call, Quantity(SCALE), smile)
+    assert (worth != 0) == (value != 0) == is_usable
 
 
 @pytest.mark.parametrize("forward", [0, PRICE_MAX + 1])

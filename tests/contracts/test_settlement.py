@@ -399,3 +399,10 @@ def test_a_hash_is_registered_once_with_its_first_time(scene: Scene) -> None:
 
     assert scene.evm.ask(scene.resolver, RESOLVER, "revealed", image(preimage)) == first != 0
     assert scene.evm.ask(scene.resolver, RESOLVER, "revealed", Hash(preimage)) == 0
+
+
+@pytest.mark.parametrize("count", [32, 33])
+def test_thirty_two_preimages_are_registered_at_once_and_no_more(scene: Scene, count: int) -> None:
+    call = scene.call(RESOLVER, "reveal", [bytes([number]) * 32 for number in range(count)])
+
+    assert (scene.evm.refusal(call) == "") == (count == 32)

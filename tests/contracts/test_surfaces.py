@@ -10,6 +10,7 @@ from eth_abi import abi as codec
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.contracts.compiled import creation_code
+from tests.contracts.evm import Reverted
 from tests.contracts.scene import FEED, Scene
 from tests.contracts.surfaces import TIME, flat, surfaces
 
@@ -121,8 +122,11 @@ _DIP: Final = Parameters(-(8 * 10**7), SCALE, 6 * 10**7, 0, SCALE)  # least vari
         ({"rho": -SCALE}, False),
         ({"sigma": 10**4}, True),
         ({"sigma": 10**4 - 1}, False),
+        ({"sigma": 64 * SCALE}, True),
         ({"sigma": 64 * SCALE + 1}, False),
         ({"m": 64 * SCALE}, True),
+        ({"m": 64 * SCALE + 1}, False),
+        ({"m": -64 * SCALE}, True),
         ({"m": -64 * SCALE - 1}, False),
         ({"a": 1024 * SCALE}, True),
         ({"a": 1024 * SCALE + 1}, False),
@@ -174,6 +178,27 @@ def test_a_dip_of_total_variance_is_found_at_every_point_that_is_compared(chain:
     is_compared = sixteenths in (0, *(sign * reach for sign in (-1, 1) for reach in (2, 4, 8, 16, 32)))
 
     assert chain.is_valid((near, dip), TIME) == is_valid((near, dip), TIME) == (not is_compared)
+
+
+def test_a_surface_may_touch_the_one_before_it_at_the_forward(chain: Surfaces) -> None:
+    near = Parameters(32_800_004, SCALE, SCALE // 2, 0, SCALE)
+    far = Parameters(
+        near.a + SCALE - 19_000, 19 * SCALE // 10, 0, 0, 10**4
+    )  # as much there, less just above, then more
+    slices = tuple(
+        Slice(UnixSeconds(TIME + after), Price(SCALE), *msgspec.structs.astuple(one))
+        for after, one in enumerate((near, far), 1)
+    )
+
+    assert is_later(near, far)
+    assert chain.is_valid(slices, TIME)
+
+
+@pytest.mark.parametrize(("forward", "valid"), [(0, False), (1, True), (PRICE_MAX, True), (PRICE_MAX + 1, False)])
+def test_a_forward_is_a_price(chain: Surfaces, forward: int, valid: bool) -> None:
+    slices = (msgspec.structs.replace(flat(TIME + 60, SCALE), forward=Price(forward)),)
+
+    assert chain.is_valid(slices, TIME) == is_valid(slices, TIME) == valid
 
 
 @pytest.mark.parametrize(("first", "second", "valid"), [(0, 1, False), (1, 1, False), (2, 1, False), (1, 2, True)])
@@ -229,3 +254,23 @@ def test_the_greatest_surface_is_read_back(chain: Surfaces) -> None:
 
     assert chain.is_valid(slices, TIME)
     assert chain.smile(slices, TIME, slices[-1].expiry)[3][0] == 10**6 * SLICES_MAX
+    with pytest.raises(Reverted):
+        chain.is_valid((*slices, flat(slices[-1].expiry + 60, SCALE)), TIME)
+
+
+@pytest.mark.parametrize("times", [4095, 4096, 4097])
+def test_beyond_the_last_expiry_volatility_is_its_own_up_to_4096_times_as_long(chain: Surfaces, times: int) -> None:
+    slices = (flat(TIME + 30, 10**6), flat(TIME + 60, 10**6))
+
+    assert chain.smile(slices, TIME, TIME + 60 * times)[1] == min(times, 4096) * WEIGHT_ONE
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_at_an_expiry_of_the_surface_its_smile_is_that_slice(chain: Surfaces, index: int) -> None:
+    slices = tuple(flat(TIME + 60 * number, 10**6 * number, 60_000 + number) for number in (1, 2, 3))
+    one = slices[index]
+
+    forward, *weights, left, right = chain.smile(slices, TIME, one.expiry)
+
+    assert (forward, weights) == (one.forward, [WEIGHT_ONE, 0])
+    assert left == right == (one.a, one.b, one.rho, one.m, one.sigma)

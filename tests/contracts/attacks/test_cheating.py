@@ -228,12 +228,14 @@ def test_a_top_up_in_coins_counts_what_it_brings_and_nothing_else(scene: Scene, 
     assert scene.evm.coins(scene.adjudicator) == sum(rich.amounts) + sum(channel.amounts) + 5
 
 
-@pytest.mark.parametrize("amounts", [(1, 0), (0, 1)])
-def test_a_single_unit_is_paid_for_too(scene: Scene, amounts: tuple[int, int]) -> None:
+@pytest.mark.parametrize("amounts", [(1, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_a_single_unit_is_paid_for_too(scene: Scene, is_plain: bool, amounts: tuple[int, int]) -> None:
     channel = scene.channel(amounts=amounts)
-    assert channel.refusal(channel.opening()) == "token: allowance"
+    opening = channel.plain_opening(channel.opening()) if is_plain else channel.invocation(channel.opening())
+    assert scene.evm.refusal(opening) == "token: allowance"
 
     channel.prepare()
-    channel.do(channel.opening())
+    channel.fold(scene.evm.send(opening))
 
-    assert scene.balance(scene.adjudicator) == 1
+    assert scene.balance(scene.adjudicator) == sum(amounts)

@@ -2,11 +2,18 @@
 
 base = free + credits + (deposited on chain - counted) + (withdrawn counted - paid on chain)
 rest = balance - free, less losses capped by it, plus gains
+
+Accruals that no honest terms come to are cut: a margin at MARGIN_MAX, an escrow and the losses of all at AMOUNT_MAX.
 """
+
+from typing import Final
 
 import msgspec
 
 from thalweg.channel.sheet import Holding
+
+AMOUNT_MAX: Final = 2**128 - 1
+MARGIN_MAX: Final = 2**127 - 1
 
 
 class Cell(msgspec.Struct):
@@ -22,7 +29,8 @@ class Cell(msgspec.Struct):
     def base(self) -> int:
         """Return what leaves at once; negative where the state counts what never arrived, or paid what it gives."""
         counted = self.holding
-        return counted.free + self.escrow + (self.deposited - counted.deposited) + (counted.withdrawn - self.withdrawn)
+        escrow = min(self.escrow, AMOUNT_MAX)
+        return counted.free + escrow + (self.deposited - counted.deposited) + (counted.withdrawn - self.withdrawn)
 
     @property
     def at_risk(self) -> int:
@@ -32,7 +40,12 @@ class Cell(msgspec.Struct):
     @property
     def loss(self) -> int:
         """Return what claims have taken, which is no more than they can."""
-        return min(max(-self.margin, 0), self.at_risk)
+        return min(max(-self.margin, 0), MARGIN_MAX, self.at_risk)
+
+    @property
+    def gain(self) -> int:
+        """Return what claims have won, if those who lost have as much."""
+        return min(max(self.margin, 0), MARGIN_MAX)
 
 
 def released(column: list[Cell]) -> list[int]:
@@ -49,11 +62,10 @@ def settled(column: list[Cell]) -> list[int]:
     """Return what each cell of an asset is paid where no claim is left; all of the column is paid out."""
     first = released(column)
     left = held(column) - sum(first)
-    losses, gains = sum(cell.loss for cell in column), sum(max(cell.margin, 0) for cell in column)
+    losses, gains = min(sum(cell.loss for cell in column), AMOUNT_MAX), sum(cell.gain for cell in column)
     second = []
     for cell, paid in zip(column, first, strict=True):
-        won = max(cell.margin, 0)
-        won = won if losses >= gains else won * losses // gains
+        won = cell.gain if losses >= gains else cell.gain * losses // gains
         owed = cell.base - paid + cell.at_risk - cell.loss + won
         second.append(min(max(owed, 0), left))
         left -= second[-1]

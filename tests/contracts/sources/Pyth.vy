@@ -19,19 +19,32 @@ struct PriceFeed:
     emaPrice: Price
 
 
+_lie: Bytes[512]
+
+
+@external
+def lie(answer: Bytes[512]):
+    """
+    @notice Answer with this from now on, whatever an update says.
+    """
+    self._lie = answer
+
+
 @external
 @view
-def getUpdateFee(updateData: DynArray[Bytes[8192], 2]) -> uint256:
+def getUpdateFee(updateData: DynArray[Bytes[8224], 3]) -> uint256:
     return len(updateData)
 
 
 @external
 @payable
 def parsePriceFeedUpdatesUnique(
-    updateData: DynArray[Bytes[8192], 2], priceIds: DynArray[bytes32, 1], minPublishTime: uint64, maxPublishTime: uint64
+    updateData: DynArray[Bytes[8224], 3], priceIds: DynArray[bytes32, 1], minPublishTime: uint64, maxPublishTime: uint64
 ) -> DynArray[PriceFeed, 1]:
     assert msg.value >= len(updateData), "pyth: fee"
-    for update: Bytes[8192] in updateData:
+    if len(self._lie) != 0:
+        return abi_decode(self._lie, DynArray[PriceFeed, 1])
+    for update: Bytes[8224] in updateData:
         feed: PriceFeed = empty(PriceFeed)
         before: uint64 = 0
         feed, before = abi_decode(slice(update, 0, 320), (PriceFeed, uint64))

@@ -30,8 +30,9 @@ def misbehave(answer: Bytes[64]):
 
 
 @external
+@payable
 def execute(to: address, message: Bytes[4096]):
-    raw_call(to, message)
+    raw_call(to, message, value=msg.value)
 
 
 @external
