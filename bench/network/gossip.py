@@ -12,22 +12,24 @@ from typing import Any
 from bench.network.crowd import Crowds
 from bench.network.pairs import INTEROP_PYTHON, ROOT, THEIRS
 from thalweg.cli.demo.network.figures import quantile
+from thalweg.network.discovery.plan import OUTBOUND
 
 SECONDS = 8.0
 SETTLE_SECONDS = 2.0
 PY_NODES, PY_PER_SECOND = 10, 10  # more than that and it saturates two cores
-DIALLED = 3
-RUNS = (  # nodes, messages a second, processes
-    ("gossip20", 20, 100, 20),
-    ("gossip20_shared", 20, 100, 2),  # one for each of two cores: twenty evict each other's caches
-    ("gossip10", 10, 500, 10),
-    ("gossip_slow", 10, PY_PER_SECOND, 10),
+DIALLED = 3  # by each node, so that it has six neighbours on average, all in its mesh: degree 6
+RUNS = (  # nodes, messages a second, processes, dialled by each
+    ("gossip20", 20, 100, 20, DIALLED),
+    ("gossip20_dense", 20, 100, 20, OUTBOUND),  # as a node does by itself: fourteen neighbours, eight in the mesh
+    ("gossip20_shared", 20, 100, 2, DIALLED),  # one for each of two cores: twenty evict each other's caches
+    ("gossip10", 10, 500, 10, OUTBOUND),
+    ("gossip_slow", 10, PY_PER_SECOND, 10, DIALLED),
 )
 
 
-async def _ours(nodes: int, per_second: int, processes: int) -> dict[str, float]:
+async def _ours(nodes: int, per_second: int, processes: int, dialled: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="thalweg-bench-") as folder:
-        crowds = Crowds(Path(folder), nodes // processes)
+        crowds = Crowds(Path(folder), nodes // processes, dialled)
         try:
             first = await crowds.start(1)
             for number in range(2, processes + 1):
@@ -114,8 +116,8 @@ def _pause(seconds: float) -> None:
 def measure_gossip() -> dict[str, float]:
     """Return what a message costs each node, how many arrive, and how soon."""
     results = {}
-    for name, nodes, per_second, processes in RUNS:
-        for key, value in asyncio.run(_ours(nodes, per_second, processes)).items():
+    for name, *setting in RUNS:
+        for key, value in asyncio.run(_ours(*setting)).items():
             results[f"{name}_{key}"] = value
     if INTEROP_PYTHON.exists():
         for key, value in _theirs(PY_NODES, PY_PER_SECOND).items():

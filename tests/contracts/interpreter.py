@@ -13,7 +13,7 @@ from eth.vm.computation import NO_RESULT
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.logic.invalid import InvalidOpcode
 
-EXECUTED: Final[set[bytes]] = set()  # every code that ran, for whoever wants to know what a test reaches
+EXECUTED: Final[dict[bytes, set[int]]] = {}  # of every code where straight runs began, to see what a test reaches
 _WORD: Final = 2**256
 _TOP: Final = 2**256 - 1
 _STACK_MAX: Final = 1024
@@ -64,7 +64,6 @@ class Computation(PragueComputation):  # type: ignore[misc]  # py-evm is untyped
                 if not message.is_delegation:
                     precompile(computation)
                 return computation
-            EXECUTED.add(message.code)
             _run(computation, message.code)
         return computation
 
@@ -73,6 +72,8 @@ def _run(computation: Any, code: bytes) -> None:  # noqa: C901 - one branch an i
     if code not in _DECODED:
         _DECODED[code] = _decode(code)
     pushes, jumps = _DECODED[code]
+    begun = EXECUTED.setdefault(code, set())
+    begun.add(0)
     opcodes, stream, meter = computation.opcodes, computation.code, computation._gas_meter
     stack: list[Any] = computation._stack.values
     memory = computation._memory._bytes
@@ -99,6 +100,7 @@ def _run(computation: Any, code: bytes) -> None:  # noqa: C901 - one branch an i
                 continue
             if instruction == 0x5B:  # JUMPDEST
                 meter.gas_remaining -= 1
+                begun.add(at)
                 at += 1
                 continue
             if instruction == 0x50:  # POP
@@ -112,6 +114,7 @@ def _run(computation: Any, code: bytes) -> None:  # noqa: C901 - one branch an i
                     del stack[-2:]
                     meter.gas_remaining -= _HIGH
                     at += 1
+                    begun.add(at)
                     continue
                 if target in jumps:
                     del stack[-1 if instruction == 0x56 else -2 :]

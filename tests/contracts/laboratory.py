@@ -2,8 +2,9 @@
 
 A child compiles what the mutant reaches, puts the code in the place of the right one, and runs the tests, the likeliest
 to fail within a second first, until one does. Compiling takes as long as tests do, so the smallest contract has a
-moment of tests of its own before the others are compiled. Which contracts a line reaches, the compiler says; which
-contracts a test runs, a run of all tests on the contracts as they are.
+moment of tests of its own before the others are compiled. Which contracts a line reaches and what of their code, the
+compiler says; what of that a test runs, a run of all tests on the contracts as they are. Only those that run the
+changed line are tried, where it is known which.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import tempfile
 import time
 from bisect import bisect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import accumulate
@@ -30,6 +31,7 @@ from tests.contracts.interpreter import EXECUTED
 from tests.contracts.mutations import Mutant
 from vyper.compiler.input_bundle import FilesystemInputBundle
 from vyper.compiler.phases import CompilerData
+from vyper.ir import compile_ir
 
 from thalweg.chain import artefacts, calls
 from thalweg.contracts.build import SOURCES
@@ -39,6 +41,8 @@ MUTANT_S_MAX: Final = 600  # a mutant that runs for ever has been noticed
 SHIPPED: Final = tuple(name for name in artefacts.NAMES if name != artefacts.TEST_TOKEN)
 _MINE: Final = 3  # times the weight of a test that killed a neighbour, over one that killed elsewhere in the source
 _HOPE: Final = 0.05  # kills that a test is thought to have made before the first, so that quick ones are tried early
+_JUMPI, _JUMPDEST, _PUSH0, _PUSH32 = 0x57, 0x5B, 0x5F, 0x7F
+_STATEMENT_LINES: Final = 6  # what is longer is a block, whose first line counts
 _MOMENT_S: Final = 2  # of tests on the smallest contract that a mutant reaches, before the others are compiled
 
 
@@ -63,6 +67,7 @@ class Known(msgspec.Struct, frozen=True):
 
     seconds: float
     contracts: frozenset[str]
+    places: frozenset[int]  # the lines it runs, by their numbers
 
 
 class Reach:
@@ -72,6 +77,8 @@ class Reach:
         self._functions: dict[str, list[tuple[str, int, int]]] = {}
         self._sources: dict[str, set[str]] = {}
         self.codes: dict[str, bytes] = {}
+        self.places: dict[tuple[str, int], int] = {}  # a number for each line of a source that code is made of
+        self._runs: dict[str, dict[int, set[int]]] = {}  # of a contract's code, where straight runs begin: their lines
         for path in (*(SOURCES / f"{name}.vy" for name in SHIPPED), *sorted(compiled.HERE.glob("*.vy"))):
             self._look_at(path)
 
@@ -82,12 +89,37 @@ class Reach:
             return tuple(sorted({contract for contract, _, _ in inside}))
         return tuple(sorted(name for name, sources in self._sources.items() if mutant.source in sources))
 
+    def lines(self, contract: str, begun: Iterable[int]) -> set[int]:
+        """Return the lines, by their numbers, of straight runs of a contract's code."""
+        runs = self._runs[contract]
+        return {place for start in begun for place in runs.get(start, ())}
+
+    def _read(self, code: bytes, nodes: dict[int, Any]) -> dict[int, set[int]]:
+        runs: dict[int, set[int]] = {}
+        start = at = 0
+        while at < len(code):
+            instruction = code[at]
+            if instruction == _JUMPDEST:
+                start = at
+            if (node := nodes.get(at)) is not None and node.lineno is not None:
+                name = Path(node.module_node.path).name
+                last = node.end_lineno if node.end_lineno - node.lineno < _STATEMENT_LINES else node.lineno
+                for line in range(node.lineno, last + 1):
+                    number = self.places.setdefault((name, line), len(self.places))
+                    runs.setdefault(start, set()).add(number)
+            at += 1 + max(0, instruction - _PUSH0) if instruction <= _PUSH32 else 1
+            if instruction == _JUMPI:
+                start = at
+        return runs
+
     def _look_at(self, path: Path) -> None:
         bundle = FilesystemInputBundle([SOURCES, path.parent])
         with bundle.search_path(path.parent), bundle.search_path(SOURCES):
             data = CompilerData(bundle.load_file(path.name), bundle)
             module = data.global_ctx
             self.codes[path.stem] = bytes(data.bytecode)
+            code, maps = compile_ir.assembly_to_evm(data.assembly_runtime, compiler_metadata=None)
+            self._runs[path.stem] = self._read(code, maps["pc_raw_ast_map"])
         roots = [*module.exposed_functions, *([module.init_function] if module.init_function else [])]
         functions = {one for root in roots for one in (root, *root.reachable_internal_functions)}
         for function in functions:
@@ -147,7 +179,8 @@ class Laboratory:
         if not isinstance(found, dict):
             return True
         self.is_sound = True
-        self._tests = {node: Known(seconds, frozenset(names)) for node, (seconds, names) in found.items()}
+        for node, (seconds, names, places) in found.items():
+            self._tests[node] = Known(seconds, frozenset(names), frozenset(places))
         running: dict[int, tuple[_Child, Mutant]] = {}
         while running or (self._waiting and time.monotonic() < self._deadline):
             while self._waiting and len(running) < self._jobs and time.monotonic() < self._deadline:
@@ -184,7 +217,9 @@ class Laboratory:
             kills = self._kills[mutant.source, item.nodeid] + _MINE * self._kills[self._place(mutant), item.nodeid]
             return (kills + _HOPE) / (self._tests[item.nodeid].seconds + 0.01)
 
-        chosen = [item for item in items if self._tests[item.nodeid].contracts & reached]
+        here = self._reach.places.get((mutant.source, mutant.line))
+        able = [item for item in items if self._tests[item.nodeid].contracts & reached]
+        chosen = [item for item in able if here in self._tests[item.nodeid].places] or able
         return sorted(chosen, key=worth, reverse=True)
 
     @staticmethod
@@ -204,7 +239,7 @@ class Laboratory:
 
     # -- in a child -------------------------------------------------------------------------------------------------
 
-    def _baseline(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str]]] | None:
+    def _baseline(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str], list[int]]] | None:
         names: dict[bytes, str] = {}
         create = evm.Evm.create
 
@@ -222,8 +257,10 @@ class Laboratory:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
                 return None
-            ran = {names.get(code, "") for code in EXECUTED} - {""}
-            found[item.nodeid] = (time.monotonic() - started, sorted(ran))
+            seconds = time.monotonic() - started
+            ran = {name: begun for code, begun in EXECUTED.items() if (name := names.get(code, ""))}
+            lines = {line for name, begun in ran.items() for line in self._reach.lines(name, begun)}
+            found[item.nodeid] = (seconds, sorted(ran), sorted(lines))
         return found
 
     def _try_out(self, mutant: Mutant, items: Sequence[pytest.Item]) -> tuple[Fate, str]:

@@ -92,6 +92,7 @@ def main() -> int:
     if options.sample:
         chosen = [mutant for mutant in chosen if mutant.key not in reasons][: options.sample]
     wanted = chosen if options.sample or options.again else [mutant for mutant in chosen if _is_open(fates[mutant])]
+    wanted.sort(key=lambda mutant: fates[mutant] is not None)  # what survived before is tried last
     done = len(chosen) - len(wanted)
 
     def told(mutant: Mutant, verdict: Verdict) -> None:

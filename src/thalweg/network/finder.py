@@ -23,7 +23,7 @@ from thalweg.network.discovery import announcement
 from thalweg.network.discovery.announcement import Announcement, Node
 from thalweg.network.discovery.book import PeerBook
 from thalweg.network.discovery.groups import may_be_taken, may_be_told, worth_telling
-from thalweg.network.discovery.plan import Linked, next_dials
+from thalweg.network.discovery.plan import OUTBOUND, Linked, next_dials
 from thalweg.network.gossip.rpc import Exchanged
 from thalweg.network.host import Host, PeerInfo
 from thalweg.network.multiaddr import Multiaddr
@@ -60,8 +60,11 @@ class Finder:
         save: Callable[[bytes], None] = lambda data: None,
         save_bans: Callable[[bytes], None] = lambda data: None,
         clock: Callable[[], float] = time.time,
+        outbound: int = OUTBOUND,
     ) -> None:
-        """`describe` says what to announce now; `clock` gives seconds since 1970. Make it before the host runs."""
+        """`describe` says what to announce now; `clock` gives seconds since 1970; `outbound` links are dialled and kept
+        up. Make it before the host runs.
+        """
         self.book = book
         self._host = host
         self._gossip = gossip
@@ -72,6 +75,7 @@ class Finder:
         self._dials: Bucket | None = None
         self.counts: Counter[str] = Counter()
         self._clock = clock
+        self._outbound = outbound
         self._dialling: dict[PeerId, Multiaddr] = {}
         self._asked: dict[PeerId, float] = {}
         self._answered: dict[PeerId, float] = {}
@@ -164,7 +168,7 @@ class Finder:
         self._announce(now)
         links = [Linked(info.peer, info.address, info.dialled) for info in linked]
         links += [Linked(peer, address, True, True) for peer, address in self._dialling.items() if peer not in here]
-        for peer, address in next_dials(self.book, links, self._bootstrap, now, _CHANCE):
+        for peer, address in next_dials(self.book, links, self._bootstrap, now, _CHANCE, wanted=self._outbound):
             if not self._may_dial():
                 break
             self._dialling[peer] = address

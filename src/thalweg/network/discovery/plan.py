@@ -37,11 +37,20 @@ class Linked(msgspec.Struct, frozen=True):
 
 
 def next_dials(
-    book: PeerBook, linked: Collection[Linked], bootstrap: Sequence[Multiaddr], now: float, chance: Chance
+    book: PeerBook,
+    linked: Collection[Linked],
+    bootstrap: Sequence[Multiaddr],
+    now: float,
+    chance: Chance,
+    *,
+    wanted: int = OUTBOUND,
 ) -> list[tuple[PeerId, Multiaddr]]:
-    """Return whom to dial now, and where. Bootstrap nodes are asked only while nobody else is known or dialled."""
+    """Return whom to dial now, and where, until as many are dialled as wanted.
+
+    Bootstrap nodes are asked only while nobody else is known or dialled.
+    """
     outbound = [link for link in linked if link.is_outbound]
-    room = min(OUTBOUND - len(outbound), DIALS_AT_ONCE)
+    room = min(wanted - len(outbound), DIALS_AT_ONCE)
     if room <= 0:
         return []
     here = {link.peer for link in linked}

@@ -32,6 +32,7 @@ class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     heartbeat_seconds: float = 1.0
     gather_seconds: float = 0.03  # at most, by chance, until a good message is passed on with what came meanwhile
+    between_seconds: float = 0.06  # at least, between two times that messages are passed on
     backoff_seconds: float = 60.0  # [prune backoff]
     leave_backoff_seconds: float = 10.0  # [unsubscribe backoff]
     backoff_seconds_max: float = 3600.0  # of what a peer asks for

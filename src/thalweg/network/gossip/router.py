@@ -47,7 +47,7 @@ def step(state: State, event: Event, now: float) -> list[Effect]:  # noqa: C901 
         case Resumed(peer):
             _resume(state, peer, now, out)
         case Due():
-            passing.pass_on(state, out)
+            passing.pass_on(state, now, out)
         case Beat():
             heartbeat.beat(state, now, out)
             for peer in tuple(state.peers):
@@ -131,6 +131,8 @@ def _unsubscribe(state: State, name: str, now: float, out: Outbox) -> None:
         raise UserFault(Reason.NOT_FOUND, f"the topic {name} is not read")
     mesh.leave(state, name, topic, now, out)
     state.gathered -= len(topic.gathered)
+    for sighting in topic.recent.values():
+        del state.recent[sighting.body]
     del state.topics[name]
     state.scores.forget_topic(name)
     for peer in state.peers:
@@ -151,7 +153,7 @@ def _publish(state: State, name: str, payload: bytes, now: float, out: Outbox) -
         if judged.verdict is not Verdict.ACCEPT:
             raise UserFault(judged.reason or Reason.MALFORMED, f"peers would not take it: {judged.detail}")
         topic.seen.add(message_id, is_good=True, now=now)
-    field = rpc.message_field(name, payload)
+    field = rpc.message_field(rpc.message_body(name, payload))
     state.history.add(message_id, name, field)
     state.counts["published"] += 1
     for peer in _flooded(state, name, topic, now):
@@ -185,7 +187,7 @@ def _on_rpc(state: State, peer_id: bytes, data: bytes, now: float, out: Outbox) 
     try:
         if not _within(state, peer.bytes, peer.flood_bytes, len(data), now):
             return
-        parsed = rpc.decode(data, state.parameters.caps)
+        parsed = rpc.decode(data, state.parameters.caps, state.recent)
         _on_parts(state, peer, parsed, now, out)
     except PeerFault as fault:
         state.counts[f"cut_{fault.reason.name.lower()}"] += 1
@@ -297,11 +299,13 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
         return judged.verdict is Verdict.REJECT
     state.scores.carry(message.topic)
     state.scores.first(peer.id, message.topic)
-    sighting = topic.recent[message_id] = Sighting(peer.id, now)
-    field = rpc.message_field(message.topic, message.payload)
+    body = rpc.message_body(message.topic, message.payload)
+    field = rpc.message_field(body)
+    sighting = topic.recent[message_id] = Sighting(peer.id, now, body)
+    state.recent[body] = message
     state.history.add(message_id, message.topic, field)
     out.add(Deliver(message.topic, message.payload, peer.id))
-    passing.gather(state, topic, sighting, field, out)
+    passing.gather(state, topic, sighting, field, now, out)
     return False
 
 

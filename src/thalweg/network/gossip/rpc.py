@@ -4,6 +4,8 @@ Messages are anonymous: `from`, `seqno`, `signature` and `key` are neither looke
 carries its author's signature itself. https://github.com/libp2p/specs/blob/master/pubsub/README.md
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -73,6 +75,7 @@ class Prune(msgspec.Struct, frozen=True):
 
 
 Control = IHave | IWant | Graft | Prune
+_NOTHING: Final[Mapping[bytes, Message]] = MappingProxyType({})
 
 
 class Rpc(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,11 +92,14 @@ def subscription_field(topic: str, *, is_subscribed: bool) -> bytes:
     return protobuf.bytes_field(_SUBSCRIPTION, body + protobuf.bytes_field(_SUBSCRIBED_TOPIC, topic.encode()))
 
 
-def message_field(topic: str, payload: bytes) -> bytes:
-    """Return a message as a field of an RPC: encoded once, sent to many."""
-    return protobuf.bytes_field(
-        _PUBLISH, protobuf.bytes_field(_DATA, payload) + protobuf.bytes_field(_TOPIC, topic.encode())
-    )
+def message_body(topic: str, payload: bytes) -> bytes:
+    """Return a message encoded: once, for many."""
+    return protobuf.bytes_field(_DATA, payload) + protobuf.bytes_field(_TOPIC, topic.encode())
+
+
+def message_field(body: bytes) -> bytes:
+    """Return an encoded message as a field of an RPC."""
+    return protobuf.bytes_field(_PUBLISH, body)
 
 
 def control_field(controls: list[Control]) -> bytes:
@@ -104,14 +110,16 @@ def control_field(controls: list[Control]) -> bytes:
 def encode(rpc: Rpc) -> bytes:
     """Return an RPC without the length that goes before it on a stream."""
     parts = [subscription_field(each.topic, is_subscribed=each.is_subscribed) for each in rpc.subscriptions]
-    parts += [message_field(each.topic, each.payload) for each in rpc.messages]
+    parts += [message_field(message_body(each.topic, each.payload)) for each in rpc.messages]
     if rpc.controls:
         parts.append(control_field(list(rpc.controls)))
     return b"".join(parts)
 
 
-def decode(data: bytes, caps: Caps) -> Rpc:
+def decode(data: bytes, caps: Caps, known: Mapping[bytes, Message] = _NOTHING) -> Rpc:
     """Parse an RPC. Ids of another size than ours, of messages we could not have, are left out.
+
+    `known` messages, by their encoding, are not parsed again: most copies are not the first.
 
     Raises:
         PeerFault: OVERSIZED; MALFORMED; LIMIT, more of something than an RPC may carry.
@@ -126,7 +134,7 @@ def decode(data: bytes, caps: Caps) -> Rpc:
         if not isinstance(value, bytes):
             continue
         if number == _PUBLISH:
-            messages.append(_message(value, budget))
+            messages.append(known.get(value) or _message(value, budget))
         elif number == _SUBSCRIPTION:
             subscriptions.append(_subscription(value, budget))
         elif number == _CONTROL:

@@ -3,6 +3,7 @@
 The state is changed in place: copying it for every message would cost more than everything else together.
 """
 
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Container, Iterable, Sequence
 from typing import Final, Protocol, TypeVar
@@ -69,11 +70,12 @@ class Peer:
 class Sighting:
     """Who sent a message that was good and new a moment ago."""
 
-    __slots__ = ("senders", "time")
+    __slots__ = ("body", "senders", "time")
 
-    def __init__(self, sender: bytes, time: float) -> None:
+    def __init__(self, sender: bytes, time: float, body: bytes) -> None:
         self.senders = [sender]
         self.time = time
+        self.body = body  # the message as others send it, too
 
 
 class Topic:
@@ -108,6 +110,7 @@ class State:
         self.peers: dict[bytes, Peer] = {}
         self.topics: dict[str, Topic] = {}
         self.fanouts: dict[str, Fanout] = {}
+        self.recent: dict[bytes, rpc.Message] = {}  # those seen in all topics, by their encoding
         self.readers: dict[str, dict[bytes, None]] = {}  # of a topic, among the linked peers; an ordered set
         self.backoffs: dict[tuple[str, bytes], float] = {}  # until when no GRAFT may pass, either way; oldest first
         self.history = History(parameters.times, parameters.caps)
@@ -116,6 +119,7 @@ class State:
         self.is_behind = False  # messages wait to be looked at: what peers tell of may be among them
         self.beats = 0
         self.gathered = 0  # messages that wait to be passed on, in all topics
+        self.passed_at = -math.inf  # when the last ones were
         self.counts: Counter[str] = Counter()  # for metrics: what was taken, sent and refused
 
     def candidates(self, topic: str, score_min: float, without: Container[bytes]) -> list[bytes]:

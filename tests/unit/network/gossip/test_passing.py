@@ -7,6 +7,7 @@ import pytest
 from tests.unit.network.gossip.test_slices import TOPIC, Counting, rpc_of
 
 from thalweg.network.gossip import (
+    Beat,
     Caps,
     Due,
     Effect,
@@ -113,3 +114,30 @@ def test_who_is_behind_asks_for_nothing_until_it_is_not() -> None:
     assert state.counts["ihave_behind"] == 1
     step(state, Lagged(False), 2.0)
     assert any(isinstance(effect, Send) for effect in step(state, Received(b"ada", have), 2.0))
+
+
+def test_what_comes_fast_is_passed_on_a_few_times_a_second() -> None:
+    state = meshed()
+    between = state.parameters.times.between_seconds
+    step(state, Received(b"ada", rpc_of([b"one"])), 1.0)
+    step(state, Due(), 1.02)
+    (seconds,) = pauses(step(state, Received(b"ada", rpc_of([b"two"])), 1.03))
+    assert seconds >= between - 0.01
+    step(state, Due(), 1.03 + seconds)
+    (seconds,) = pauses(step(state, Received(b"ada", rpc_of([b"three"])), 1.04 + seconds + between))
+    assert seconds <= state.parameters.times.gather_seconds  # after a silence nothing has to wait so long
+
+
+def test_a_second_copy_is_not_parsed_again_and_what_is_remembered_for_that_is_forgotten() -> None:
+    state = meshed()
+    step(state, Received(b"ada", rpc_of([b"one"])), 1.0)
+    step(state, Received(b"bob", rpc_of([b"one", b"two"])), 1.0)
+    assert [each.payload for each in state.recent.values()] == [b"one", b"two"]
+    (again,) = decode(rpc_of([b"one"]), Caps(), state.recent).messages
+    assert again is next(iter(state.recent.values()))
+    step(state, Unsubscribed(TOPIC), 2.0)
+    assert not state.recent
+    step(state, Subscribed(TOPIC, Counting()), 2.0)
+    step(state, Received(b"ada", rpc_of([b"three"])), 2.0)
+    step(state, Beat(), 2.0 + state.parameters.weights.soon_seconds + 1)
+    assert not state.recent

@@ -21,6 +21,7 @@ from thalweg.network import Host, Limits, Multiaddr, PeerId
 from thalweg.network.discovery.announcement import TOPIC as NODES
 from thalweg.network.discovery.announcement import Node
 from thalweg.network.discovery.book import PeerBook
+from thalweg.network.discovery.plan import OUTBOUND
 from thalweg.network.finder import Finder
 from thalweg.network.items import ItemRules, read, sign
 from thalweg.network.peer_id import Identity
@@ -51,7 +52,7 @@ _MESSAGES: Final = msgspec.msgpack.Decoder(Message)
 class Member:
     """A node, and what it has heard."""
 
-    def __init__(self, number: int, bootstrap: tuple[Multiaddr, ...]) -> None:
+    def __init__(self, number: int, bootstrap: tuple[Multiaddr, ...], outbound: int = OUTBOUND) -> None:
         self._number = number
         self._identity = Identity(f"member {number}".ljust(32).encode())
         self.host = Host(
@@ -64,7 +65,12 @@ class Member:
         )
         self.gossip = Gossip(self.host)
         self.finder = Finder(
-            self.host, self.gossip, PeerBook(self.host.peer_id), describe=self._describe, bootstrap=bootstrap
+            self.host,
+            self.gossip,
+            PeerBook(self.host.peer_id),
+            describe=self._describe,
+            bootstrap=bootstrap,
+            outbound=outbound,
         )
         self.synchroniser = Synchroniser(self.host, self.gossip, beat_seconds=_BEAT_SECONDS)
         self.shelf = self.synchroniser.keep(TOPIC, ItemRules(TOPIC, time.time), self._heard)
