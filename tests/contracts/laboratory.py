@@ -241,11 +241,13 @@ class Laboratory:
 
     def _baseline(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str], list[int]]] | None:
         names: dict[bytes, str] = {}
+        created: set[str] = set()  # or tried to: what a constructor refuses has no code
         create = evm.Evm.create
 
         def noted(machine: evm.Evm, code: bytes, value: int = 0) -> Address:
-            address = create(machine, code, value)
             name = next((name for name, known in self._reach.codes.items() if code.startswith(known)), "")
+            created.add(name)
+            address = create(machine, code, value)
             names[machine.code(address)] = name
             return address
 
@@ -253,6 +255,7 @@ class Laboratory:
         found = {}
         for item, following in _pairs(items):
             EXECUTED.clear()
+            created.clear()
             started = time.monotonic()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
@@ -260,7 +263,7 @@ class Laboratory:
             seconds = time.monotonic() - started
             ran = {name: begun for code, begun in EXECUTED.items() if (name := names.get(code, ""))}
             lines = {line for name, begun in ran.items() for line in self._reach.lines(name, begun)}
-            found[item.nodeid] = (seconds, sorted(ran), sorted(lines))
+            found[item.nodeid] = (seconds, sorted({*ran, *created} - {""}), sorted(lines))
         return found
 
     def _try_out(self, mutant: Mutant, items: Sequence[pytest.Item]) -> tuple[Fate, str]:

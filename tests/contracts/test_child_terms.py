@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from eth_abi import abi as codec
 from tests.contracts.claims import image, lock
 from tests.contracts.evm import account
 from tests.contracts.family import DAY_S, DECIDED, Kid, disputed
@@ -11,7 +12,7 @@ from tests.contracts.reference import words
 from tests.contracts.reference.accounts import Account, Dispute
 from tests.contracts.scene import CHALLENGE_S, Channel, Scene, State
 
-from thalweg.chain.artefacts import SUBCHANNELS
+from thalweg.chain.artefacts import SUBCHANNELS, entries
 from thalweg.channel.claims import Condition
 from thalweg.channel.sheet import Holding
 from thalweg.channel.terms import CloseOut
@@ -152,6 +153,19 @@ def test_a_childs_dispute_is_the_two_words_of_the_specification(scene: Scene) ->
     kid.wait()
     kid.do(kid.settlement(again))
     assert (_word(scene, kid, "funding"), _word(scene, kid)) == (3 << 248, 0)
+
+
+@pytest.mark.parametrize("index", [5, 6])
+def test_version_0_of_a_child_is_nothing_but_what_it_began_with(scene: Scene, index: int) -> None:
+    kid, near = _kid(scene)
+    call, entry = kid.challenge(kid.implicit(), near), entries(SUBCHANNELS)["challenge"]
+    arguments = list(codec.decode(entry.inputs, call.data[4:]))
+    arguments[index] = b"\1" * 32  # its balances or its claims
+
+    other = msgspec.structs.replace(call, data=entry.selector + codec.encode(entry.inputs, arguments))
+
+    assert kid.refusal(call) == ""
+    assert kid.refusal(other) == "adjudicator: wrong hash"
 
 
 def test_answers_end_and_outcomes_begin_with_a_childs_deadline(scene: Scene) -> None:

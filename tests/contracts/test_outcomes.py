@@ -11,8 +11,21 @@ from tests.contracts.oracles import FEED, GOODS, NOBODY, T, Talker
 from tests.contracts.scene import USD, Scene
 
 from thalweg.channel.claims import UNCONDITIONAL, Condition, Position, Subchannel
-from thalweg.instruments.terms import Instrument, Payoff, Style
-from thalweg.units import NATIVE, SCALE, ZERO_HASH, Address, Amount, ChannelId, ClaimId, Seat, UnixSeconds
+from thalweg.instruments.payoff import payoff_amount
+from thalweg.instruments.terms import Instrument, Payoff, Style, knot
+from thalweg.units import (
+    NATIVE,
+    SCALE,
+    ZERO_HASH,
+    Address,
+    Amount,
+    ChannelId,
+    ClaimId,
+    Price,
+    Quantity,
+    Seat,
+    UnixSeconds,
+)
 
 AMOUNT_MAX = 2**128 - 1
 NEVER = Condition((image(b"never" * 6 + b"no"),), UnixSeconds(T - 1))
@@ -65,6 +78,33 @@ def test_an_option_of_no_strike_or_two_moves_nothing(talker: Talker, payoff: Pay
     terms = msgspec.structs.replace(option(talker.address, 60_000, T, payoff, feed=FEED), knots=knots)
 
     assert talker.accruals([position(1, terms)], T) == [(0, 0), (0, 0)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**64 - 1, 2**255])
+@pytest.mark.parametrize("payoff", Payoff)
+def test_a_positions_number_says_nothing_of_what_it_pays(talker: Talker, payoff: Payoff, number: int) -> None:
+    price = Price(60_700 * SCALE)
+    talker.settles(T, price)
+    strike = 60_000 * SCALE if payoff in (Payoff.CALL, Payoff.DIGITAL_CALL) else 61_000 * SCALE
+    knots = (0, knot(price, 5 * SCALE)) if payoff == Payoff.CURVE else (strike,)
+    terms = Instrument(payoff, talker.address, FEED, UnixSeconds(T), 10**6, knots)
+
+    gain = payoff_amount(terms, Quantity(SCALE), price)
+
+    assert talker.accruals([position(number, terms)], T) == [(gain, 0), (-gain, 0)]
+    assert gain != 0
+
+
+@pytest.mark.parametrize("hashes", [1, 2, 8])
+@pytest.mark.parametrize("knots", [2, 15, 16])
+def test_a_position_whose_condition_was_not_met_moves_nothing_however_many_knots_it_has(
+    talker: Talker, knots: int, hashes: int
+) -> None:
+    curve = tuple(knot(Price(x), (x + 1) * SCALE) for x in range(knots))
+    terms = Instrument(Payoff.CURVE, talker.address, FEED, UnixSeconds(T), 10**6, curve)
+    never = Condition(tuple(image(bytes([one]) * 32) for one in range(hashes)), UnixSeconds(T - 1))
+
+    assert talker.accruals([position(1, terms, condition=never)], T) == [(0, 0), (0, 0)]
 
 
 @pytest.mark.parametrize(("long", "short"), [(0, 2), (2, 0), (0, NOBODY), (NOBODY, 0), (2**255, 0), (0, 2**255)])
