@@ -301,10 +301,13 @@ def test_a_curve_steeper_than_anything_is_cut_and_not_refused(payoffs: Payoffs) 
 
 @pytest.mark.parametrize("payoff", Payoff)
 @pytest.mark.parametrize("forward", [1, 2, 5, 9])
-def test_the_least_prices_have_values_too(payoffs: Payoffs, payoff: Payoff, forward: int) -> None:
-    knots = (knot(Price(0), 3), knot(Price(5), 8)) if payoff == Payoff.CURVE else (5,)
+@pytest.mark.parametrize("scale", [1, 12_000 * SCALE])
+def test_the_least_and_the_common_prices_have_the_twins_values(
+    payoffs: Payoffs, scale: int, forward: int, payoff: Payoff
+) -> None:
+    knots = (knot(Price(0), 3), knot(Price(5 * scale), 8)) if payoff == Payoff.CURVE else (5 * scale,)
     instrument = _instrument(payoff, Style.LINEAR, *knots, unit=10**16)
-    smile = flat(forward, SCALE // 4)
+    smile = flat(forward * scale, SCALE // 4)
 
     assert payoffs.worth(instrument, SCALE, smile) == position_value(instrument, Quantity(SCALE), smile)
 
