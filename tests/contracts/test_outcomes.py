@@ -82,12 +82,15 @@ def test_an_option_of_no_strike_or_two_moves_nothing(talker: Talker, payoff: Pay
 
 @pytest.mark.parametrize("number", [0, 1, 2**64 - 1, 2**255])
 @pytest.mark.parametrize("payoff", Payoff)
-def test_a_positions_number_says_nothing_of_what_it_pays(talker: Talker, payoff: Payoff, number: int) -> None:
+@pytest.mark.parametrize("style", [Style.LINEAR, Style.INVERSE])
+def test_a_positions_number_says_nothing_of_what_it_pays(
+    talker: Talker, style: Style, payoff: Payoff, number: int
+) -> None:
     price = Price(60_700 * SCALE)
     talker.settles(T, price)
     strike = 60_000 * SCALE if payoff in (Payoff.CALL, Payoff.DIGITAL_CALL) else 61_000 * SCALE
     knots = (0, knot(price, 5 * SCALE)) if payoff == Payoff.CURVE else (strike,)
-    terms = Instrument(payoff, talker.address, FEED, UnixSeconds(T), 10**6, knots)
+    terms = Instrument(payoff, talker.address, FEED, UnixSeconds(T), 10**9, knots, style)
 
     gain = payoff_amount(terms, Quantity(SCALE), price)
 
