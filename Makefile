@@ -71,6 +71,11 @@ contract-tables: $(VENV)/.dev ## The gas table and the diagram of docs/contracts
 mutants: $(VENV)/.dev ## Mutation testing of the contracts, for an hour or two (ARGS="--sample 20", "--minutes 30")
 	$(BIN)/python -m tests.contracts.mutants $(ARGS)
 
+dozen-mutants: $(VENV)/.dev ## Twelve of them, always the same, with the tests that notice them: a minute, for the gate
+	$(BIN)/python -m tests.contracts.mutants --sample 12 --seed 7752 --jobs 2 --patience 30 --tests \
+		attacks/test_cheating.py attacks/test_custody.py attacks/test_forged_signatures.py \
+		adapters child_loans payoffs settlement surfaces
+
 picture: $(VENV)/.run ## Draw the README's picture of the demonstration
 	$(BIN)/python docs/picture.py --seed 5
 
