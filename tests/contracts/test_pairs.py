@@ -69,7 +69,8 @@ def test_a_pair_is_closed_as_any_channel_is(
     here = scene.evm.snapshot()
     scene.opened("carol", "dave")  # whose money is nobody else's
     channel = scene.opened(assets=(NATIVE if is_native else scene.token,), exit_spread=7, challenge_period_s=60)
-    paid = channel.state(2, (Holding(Amount(0), Amount(0), Amount(100 * USD), Amount(30 * USD)), 100 * USD))
+    spent = [Holding(Amount(0), Amount(0), Amount(100 * USD), Amount(out * USD)) for out in (30, 20)]
+    paid = channel.state(2, spent)
     channel.do(channel.withdrawal(paid))
     if is_disputed:
         channel.do(channel.challenge(paid))

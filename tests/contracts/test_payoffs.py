@@ -134,7 +134,7 @@ def test_terms_out_of_range_pay_nothing_and_lock_nothing(
 
 @pytest.mark.parametrize(("payoff", "style"), [(6, 0), (0, 2), (0, 3), (2**255, 0)])
 def test_what_does_not_exist_pays_nothing(payoffs: Payoffs, payoff: int, style: int) -> None:
-    assert payoffs.amount(payoff, style, 10**8, 10**6, [1], 5) == 0
+    assert payoffs.amount(payoff, style, 10**8, 10**16, [1], 5) == 0
 
 
 @pytest.mark.parametrize(
