@@ -303,6 +303,7 @@ def test_a_contract_that_takes_no_coins_registers_for_the_exact_fee(pull: Pull) 
         (2**63 - 1, -8, (True, False, 2**63 - 1)),
         (5, -9, (True, True, 0)),
         (2**62, 10, (True, True, 0)),
+        (10**18, -7, (True, True, 0)),
     ],
 )
 def test_published_prices_are_scaled_and_what_is_no_price_is_void(

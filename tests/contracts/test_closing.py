@@ -94,12 +94,13 @@ def test_a_deposit_that_the_final_state_has_not_counted_is_paid_back(scene: Scen
     assert channel.wallets() == (150 * USD, 50 * USD + 5)
 
 
-def test_a_final_state_ends_a_dispute_at_any_time(scene: Scene) -> None:
-    channel = scene.opened()
+@pytest.mark.parametrize("people", [("alice", "bob"), ("alice", "bob", "carol")])
+def test_a_final_state_ends_a_dispute_at_any_time(scene: Scene, people: tuple[str, ...]) -> None:
+    channel = scene.opened(*people)
     channel.do(channel.challenge(channel.implicit()))
     channel.wait()
 
-    channel.do(channel.closing(channel.final((150 * USD, 50 * USD))))
+    channel.do(channel.closing(channel.final(channel.amounts)))
 
     assert channel.view.closed
     assert channel.view.dispute is None

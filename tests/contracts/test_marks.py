@@ -153,6 +153,14 @@ def test_where_its_two_formulas_meet_the_value_is_the_twins(
     assert marks.call_value(smile, strike)[0] == call_value(smile, Price(strike)) > 0
 
 
+def test_a_strike_below_the_forward_is_at_its_own_log_moneyness_to_the_last_digit(marks: Marks) -> None:
+    steep = Parameters(519501, SCALE, -SCALE // 2, 7541208, 10**7)
+    smile = Smile(Price(PRICE_MAX - 267459), WEIGHT_ONE, 0, steep, steep)
+    strike = Price(5257322061007069758)
+
+    assert marks.call_value(smile, strike)[0] == call_value(smile, strike)
+
+
 def reference(smile: Smile, strike: int) -> Any:
     """Return the call's exact value in units of 1e-8, and that of the option out of the money."""
     forward = mp.mpf(smile.forward)

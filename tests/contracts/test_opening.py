@@ -208,9 +208,10 @@ def test_an_open_id_cannot_be_opened_again(scene: Scene) -> None:
     assert channel.refusal(channel.opening()) == "adjudicator: wrong phase"
 
 
-def test_a_token_that_keeps_a_fee_is_refused(scene: Scene) -> None:
+@pytest.mark.parametrize("people", [("alice", "bob"), ("alice", "bob", "carol")])
+def test_a_token_that_keeps_a_fee_is_refused(scene: Scene, people: tuple[str, ...]) -> None:
     token = scene.evm.create(creation_code("OddToken"))
-    channel = scene.channel(assets=(token,))
+    channel = scene.channel(*people, assets=(token,))
     channel.prepare()
     tell(scene.evm, token, "set_fee(uint256)", 1)
 

@@ -35,6 +35,7 @@ def test_a_token_that_returns_nothing_pays(scene: Scene) -> None:
     channel.do(channel.closing(channel.final((150, 50))))
 
     assert [scene.balance(one.address, token) for one in channel.people] == [150, 50]
+    assert not any(_claimable(scene, token, one.address) for one in channel.people)
 
 
 def test_a_token_that_returns_false_is_believed_and_what_it_kept_waits(scene: Scene, odd: Address) -> None:
