@@ -130,6 +130,14 @@ class Reach:
         self._sources[path.stem] = {path.name, *(Path(one._module.path).name for one in _modules(module))}
 
 
+def bare(code: bytes) -> bytes:
+    """Return a contract's creation code without what the compiler notes behind it, such as a hash of the source.
+
+    Its last two bytes say how long the note is.
+    """
+    return code[: -int.from_bytes(code[-2:])]
+
+
 def _modules(module: Any) -> Iterator[Any]:
     for one in module.imported_modules.values():
         imported = getattr(one, "module_t", None)
@@ -279,7 +287,7 @@ class Laboratory:
                     codes = {name: self._compiled(name, sources) for name in stage}
                 except Exception:
                     return Fate.STILLBORN, ""
-                changed |= {name: code for name, code in codes.items() if code != self._reach.codes[name]}
+                changed |= {name: code for name, code in codes.items() if bare(code) != bare(self._reach.codes[name])}
                 _install(changed)
                 tests = self._ordered(mutant, items, set(changed))
                 if self._is_noticed(tests if is_last else self._moment(tests)):

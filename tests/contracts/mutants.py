@@ -91,7 +91,11 @@ def main() -> int:
     chosen.sort(key=lambda mutant: _lot(mutant, options.seed))
     if options.sample:
         chosen = [mutant for mutant in chosen if mutant.key not in reasons][: options.sample]
-    wanted = chosen if options.sample or options.again else [mutant for mutant in chosen if _is_open(fates[mutant])]
+    wanted = (
+        chosen
+        if options.sample or options.again
+        else [mutant for mutant in chosen if _is_open(fates[mutant], mutant.key in reasons)]
+    )
     wanted.sort(key=lambda mutant: fates[mutant] is not None)  # what survived before is tried last
     done = len(chosen) - len(wanted)
 
@@ -150,9 +154,9 @@ def _chosen_tests(names: Sequence[str]) -> Sequence[str]:
     return [str(path) for path in paths] or _TESTS
 
 
-def _is_open(verdict: Verdict | None) -> bool:
-    """Say whether a mutant is to be tried (again): survivors are, for the tests may be better now."""
-    return verdict is None or verdict.fate is Fate.SURVIVED
+def _is_open(verdict: Verdict | None, is_explained: bool) -> bool:
+    """Say whether a mutant is to be tried, again where it survived without a reason: the tests may be better now."""
+    return verdict is None or (verdict.fate is Fate.SURVIVED and not is_explained)
 
 
 def _report(chosen: list[Mutant], fates: Fates, reasons: dict[str, str], console: Console, *, is_whole: bool) -> int:
