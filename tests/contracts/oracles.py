@@ -57,6 +57,11 @@ class Talker:
         )  # fmt: skip
         return list(accruals)
 
+    def gas(self, claims: Sequence[Claim], deadline: int) -> int:
+        """Return what it takes to resolve these claims in one run."""
+        how = self._how(claims, deadline, is_mark=False, mark_time=0, assets=1)
+        return self._scene.evm.send(self._walk.call(claims, HELD, TOTALS, NO_PROGRESS, len(claims), **how)).gas_used
+
     def _how(
         self, claims: Sequence[Claim], deadline: int, *, is_mark: bool, mark_time: int, assets: int
     ) -> dict[str, Any]:

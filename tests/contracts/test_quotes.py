@@ -218,3 +218,32 @@ def test_an_oracle_that_is_asked_with_too_little_gas_is_not_silent(scene: Scene,
     ]
 
     assert refusals == ["claim: more gas needed", "claim: more gas needed", ""]
+
+
+def test_the_oracle_is_asked_once_for_positions_of_one_expiry_that_follow_each_other(
+    scene: Scene, talker: Talker
+) -> None:
+    scene.evm.travel(T + 10_000)
+    gas = {}
+    for expiries in ((T, T, T + GRID_S), (T, T + GRID_S, T)):
+        for expiry in expiries:
+            talker.settles(expiry, _price(5))
+        here = scene.evm.snapshot()
+        gas[expiries] = talker.gas([_call(talker, expiry, number) for number, expiry in enumerate(expiries)], T)
+        scene.evm.revert(here)
+    together, apart = gas.values()
+
+    assert together + 500 < apart
+
+
+def test_a_put_settles_for_as_little_gas_as_a_call(scene: Scene, talker: Talker) -> None:
+    scene.evm.travel(T + 10_000)
+    talker.settles(T, _price(0))
+    gas = []
+    for payoff, strike in ((Payoff.CALL, 59_900), (Payoff.PUT, 60_100)):
+        here = scene.evm.snapshot()
+        claim = position(1, option(talker.address, strike, T, payoff, feed=FEED), 0.01)
+        gas.append(talker.gas([claim], T))
+        scene.evm.revert(here)
+
+    assert abs(gas[0] - gas[1]) < 300
