@@ -3,8 +3,8 @@
 A child compiles what the mutant reaches, puts the code in the place of the right one, and runs the tests, the likeliest
 to fail within a second first, until one does. Compiling takes as long as tests do, so the smallest contract has a
 moment of tests of its own before the others are compiled. Which contracts a line reaches and what of their code, the
-compiler says; what of that a test runs, a run of all tests on the contracts as they are. Only those that run the
-changed line are tried, where it is known which.
+compiler says; what of that a test runs, a run of all tests on the contracts as they are. Those that run the changed
+line come first.
 """
 
 import contextlib
@@ -221,13 +221,14 @@ class Laboratory:
         return f"{mutant.source}:{mutant.line // 20}"
 
     def _ordered(self, mutant: Mutant, items: Sequence[pytest.Item], reached: set[str]) -> list[pytest.Item]:
-        def worth(item: pytest.Item) -> float:
-            kills = self._kills[mutant.source, item.nodeid] + _MINE * self._kills[self._place(mutant), item.nodeid]
-            return (kills + _HOPE) / (self._tests[item.nodeid].seconds + 0.01)
-
         here = self._reach.places.get((mutant.source, mutant.line))
-        able = [item for item in items if self._tests[item.nodeid].contracts & reached]
-        chosen = [item for item in able if here in self._tests[item.nodeid].places] or able
+
+        def worth(item: pytest.Item) -> tuple[bool, float]:
+            kills = self._kills[mutant.source, item.nodeid] + _MINE * self._kills[self._place(mutant), item.nodeid]
+            known = self._tests[item.nodeid]
+            return here in known.places, (kills + _HOPE) / (known.seconds + 0.01)
+
+        chosen = [item for item in items if self._tests[item.nodeid].contracts & reached]
         return sorted(chosen, key=worth, reverse=True)
 
     @staticmethod
