@@ -94,7 +94,7 @@ def _forget_sightings(state: State, name: str, now: float) -> None:
     topic, seconds = state.topics[name], state.parameters.weights.soon_seconds
     late = [message_id for message_id, sighting in topic.recent.items() if now - sighting.time > seconds]
     for message_id in late:
-        del state.recent[topic.recent.pop(message_id).body]
+        state.recent.pop(topic.recent.pop(message_id).body, None)
 
 
 def _keep_fanouts(state: State, now: float, out: Outbox) -> None:

@@ -64,6 +64,8 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     served_times_max: int = 3  # a message to one peer by IWANT
     served_bytes_per_heartbeat: int = 4 * 1024 * 1024
     seen_max: int = 200_000  # ids remembered in a topic
+    recent_max: int = 8_192  # messages whose copies are not parsed again
+    recent_bytes_max: int = 1_024  # of one of them
     cached_bytes_max: int = 64 * 1024 * 1024  # payloads kept for IWANT
     messages_per_second: int = 4_000  # of a peer; what is above is dropped unread
     message_bytes_per_second: int = 8 * 1024 * 1024

@@ -132,7 +132,7 @@ def _unsubscribe(state: State, name: str, now: float, out: Outbox) -> None:
     mesh.leave(state, name, topic, now, out)
     state.gathered -= len(topic.gathered)
     for sighting in topic.recent.values():
-        del state.recent[sighting.body]
+        state.recent.pop(sighting.body, None)
     del state.topics[name]
     state.scores.forget_topic(name)
     for peer in state.peers:
@@ -301,12 +301,20 @@ def _on_message(state: State, peer: Peer, message: rpc.Message, now: float, out:
     state.scores.first(peer.id, message.topic)
     body = rpc.message_body(message.topic, message.payload)
     field = rpc.message_field(body)
-    sighting = topic.recent[message_id] = Sighting(peer.id, now, body)
-    state.recent[body] = message
+    sighting = topic.recent[message_id] = Sighting(peer.id, now, _remember(state, message, body))
     state.history.add(message_id, message.topic, field)
     out.add(Deliver(message.topic, message.payload, peer.id))
     passing.gather(state, topic, sighting, field, now, out)
     return False
+
+
+def _remember(state: State, message: rpc.Message, body: bytes) -> bytes:
+    """Spare its copies the parsing, as far as there is room; return what to forget it by."""
+    caps = state.parameters.caps
+    if len(body) > caps.recent_bytes_max or len(state.recent) >= caps.recent_max:
+        return b""
+    state.recent[body] = message
+    return body
 
 
 def _on_duplicate(state: State, peer: Peer, name: str, message_id: bytes, now: float, *, is_good: bool) -> None:

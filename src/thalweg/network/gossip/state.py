@@ -75,7 +75,7 @@ class Sighting:
     def __init__(self, sender: bytes, time: float, body: bytes) -> None:
         self.senders = [sender]
         self.time = time
-        self.body = body  # the message as others send it, too
+        self.body = body  # by which `State.recent` has it, if it has
 
 
 class Topic:
@@ -110,7 +110,7 @@ class State:
         self.peers: dict[bytes, Peer] = {}
         self.topics: dict[str, Topic] = {}
         self.fanouts: dict[str, Fanout] = {}
-        self.recent: dict[bytes, rpc.Message] = {}  # those seen in all topics, by their encoding
+        self.recent: dict[bytes, rpc.Message] = {}  # seen a moment ago in any topic, by their encoding
         self.readers: dict[str, dict[bytes, None]] = {}  # of a topic, among the linked peers; an ordered set
         self.backoffs: dict[tuple[str, bytes], float] = {}  # until when no GRAFT may pass, either way; oldest first
         self.history = History(parameters.times, parameters.caps)

@@ -141,3 +141,13 @@ def test_a_second_copy_is_not_parsed_again_and_what_is_remembered_for_that_is_fo
     step(state, Received(b"ada", rpc_of([b"three"])), 2.0)
     step(state, Beat(), 2.0 + state.parameters.weights.soon_seconds + 1)
     assert not state.recent
+
+
+def test_what_spares_parsing_takes_little_room() -> None:
+    state = meshed(Caps(recent_max=2, recent_bytes_max=50))
+    step(state, Received(b"ada", rpc_of([b"1" * 60, b"2", b"3", b"4"])), 1.0)
+    assert [each.payload for each in state.recent.values()] == [b"2", b"3"]
+    step(state, Received(b"bob", rpc_of([b"1" * 60, b"4"])), 1.0)
+    assert state.counts["duplicate"] == 2
+    step(state, Beat(), 2.0 + state.parameters.weights.soon_seconds)
+    assert not state.recent
