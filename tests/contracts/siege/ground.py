@@ -130,6 +130,7 @@ class Ground(RuleBasedStateMachine):
     batch: list[tuple[Invocation, Callable[[], None]]] | None = None
     reverts = 0
     is_leaving = False
+    is_over = False  # everybody leaves for good: nobody tries in between whether he could
 
     # -- what holds always ------------------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class Ground(RuleBasedStateMachine):
             Ground.outcomes[invocation.data[:4], said] += 1
             assert TOKEN in allowed or said in allowed, f"refused for {said!r}, where the model has {allowed}"
             self.reverts += 1
-            if not self.is_leaving and self.reverts % LEAVING_EVERY == 0:
+            if not (self.is_leaving or self.is_over) and self.reverts % LEAVING_EVERY == 0:
                 self._leave_and_come_back()
             return None
         Ground.outcomes[invocation.data[:4], ""] += 1

@@ -78,6 +78,7 @@ class Siege(Leaving, Funding, Crowds):
         if hasattr(self, "started"):
             try:
                 if sys.exc_info()[0] is None:
+                    self.is_over = True
                     self._everybody_gets_out()
             finally:
                 self.evm.revert(self.snapshot)
