@@ -77,7 +77,9 @@ def _onion_to_bytes(text: str) -> bytes:
 
 
 def _onion_to_text(raw: bytes) -> str:
-    return f"{base64.b32encode(raw[:_ONION_BYTES]).decode().lower()}:{int.from_bytes(raw[_ONION_BYTES:])}"
+    text = f"{base64.b32encode(raw[:_ONION_BYTES]).decode().lower()}:{int.from_bytes(raw[_ONION_BYTES:])}"
+    _onion_to_bytes(text)
+    return text
 
 
 _PROTOCOLS: Final = (

@@ -140,7 +140,8 @@ def test_a_wrong_address_is_the_users_fault_and_the_right_form_is_shown(text: st
 
 
 @pytest.mark.parametrize(
-    "raw", ["", "04", "047f0000", "047f000001", "047f0000010601", "9102", "80" * 12, "35" + "ff" * 9]
+    "raw",
+    ["", "04", "047f0000", "047f000001", "047f0000010601", "9102", "80" * 12, "35" + "ff" * 9, f"bd03{ONION_RAW}0000"],
 )
 def test_a_wrong_address_on_the_wire_is_the_peers_fault(raw: str) -> None:
     with pytest.raises(PeerFault):
