@@ -43,6 +43,11 @@ class Dispute(msgspec.Struct):
     escrow: list[int] = []
     begun: list[tuple[int, int]] | None = None
 
+    def is_of(self, state: State) -> bool:
+        """Say whether a state is the one shown, as far as settling reads it: its version is of the word, not shown."""
+        kept, said = self.state.state, state.state
+        return (kept.balances_hash, kept.claims_root) == (said.balances_hash, said.claims_root)
+
 
 class Account(msgspec.Struct):
     """One channel: what was deposited and paid in each cell, and the lowest version that may be shown."""

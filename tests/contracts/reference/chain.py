@@ -167,7 +167,7 @@ class Chain:
         rules = {
             PHASE: dispute is None,
             NOT_YET: dispute is not None and now < dispute.deadline,
-            HASH: dispute is not None and state.state != dispute.state.state,
+            HASH: dispute is not None and not dispute.is_of(state),
         }
         if account is None or dispute is None:
             unless(rules, broken)
@@ -269,12 +269,15 @@ class Chain:
             due[asset :: account.assets] = rule(cells[asset :: account.assets])
         return due
 
-    def _pay(self, account: Account, due: list[int]) -> None:
-        for cell, amount in enumerate(due):
+    def _pay(self, account: Account, due: list[int], *, is_lowest_last: bool = False) -> None:
+        """Pay cells in order: where a token lost what is held, the last ones wait."""
+        first = account.assets if is_lowest_last else 0
+        for cell in (*range(first, len(due)), *range(first)):
             seat, asset = divmod(cell, account.assets)
-            self.money.pay(account.terms.assets[asset], account.terms.payouts[seat], amount)
-            account.withdrawn[cell] += amount
+            self.money.pay(account.terms.assets[asset], account.terms.payouts[seat], due[cell])
+            account.withdrawn[cell] += due[cell]
 
     def _finish(self, account: Account, cells: list[shares.Cell], rule: Rule) -> None:
         account.is_closed, account.dispute = True, None
-        self._pay(account, self._due(account, cells, rule))
+        # whoever gets what is left over is paid with it
+        self._pay(account, self._due(account, cells, rule), is_lowest_last=rule is shares.shared_out)

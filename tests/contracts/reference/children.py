@@ -122,7 +122,7 @@ class Children:
         rules = {
             PHASE: dispute is None,
             NOT_YET: dispute is not None and now < dispute.deadline,
-            HASH: dispute is not None and state.state != dispute.state.state,
+            HASH: dispute is not None and not dispute.is_of(state),
         }
         if dispute is None:
             unless(rules, broken)
@@ -148,7 +148,7 @@ class Children:
         rules = {
             PHASE: dispute is None,
             NOT_YET: dispute is not None and now <= max(dispute.deadline, child.until) + patience,
-            HASH: dispute is not None and state.state != dispute.state.state,
+            HASH: dispute is not None and not dispute.is_of(state),
         }
         unless(rules, broken)
         self._closed(child, list(child.amounts))
