@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from thalweg.testing import Summary, World, replay_command
+from thalweg.testing.faults import Faults
 
 SEEDS = 200
 SEEDS_A_TEST = 10
@@ -32,6 +33,11 @@ def regression_seeds() -> list[int]:
 @pytest.mark.parametrize("seed", regression_seeds())
 def test_a_world_that_once_failed_ends_well(seed: int) -> None:
     run(seed)
+
+
+@pytest.mark.parametrize("seed", [*range(11), 30])
+def test_where_nothing_goes_wrong_nobody_goes_to_the_chain(seed: int) -> None:
+    assert World(seed, faults=Faults(), mallory=False).run().disputes == 0
 
 
 @pytest.mark.parametrize("seed", [3, 8, 13])

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from thalweg.channel.effects import Effect, Notify, SendMessage, Topic
+from thalweg.channel.judging import RETRY_S
 from thalweg.channel.messages import StateCountersigned, StateProposed, StateRefused
 from thalweg.channel.operations import AddPositions, AnyOperation, Close, Jump
 from thalweg.channel.proposing import proposal
@@ -28,7 +29,7 @@ from thalweg.channel.state import (
 )
 from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, RuleBroken
-from thalweg.units import VERSION_FINAL, Seat, Signature, Version
+from thalweg.units import VERSION_FINAL, Seat, Signature, UnixSeconds, Version
 
 REFUSALS_MAX: Final = 8  # of states in a row; then the operations are refused to their authors
 
@@ -137,10 +138,11 @@ def _mine_again(channel: Channel, agreed: Offered) -> tuple[AnyOperation, ...]:
     return tuple(lost[number] for number in sorted(lost))
 
 
-def on_state_refused(channel: Channel, seat: Seat, message: StateRefused) -> Step:
+def on_state_refused(channel: Channel, seat: Seat, message: StateRefused, now: UnixSeconds) -> Step:
     """Somebody does not sign: that version and what builds on it is dead; its other operations are queued again.
 
-    A final state that was refused could be signed at any later time, and nothing can supersede it: only a challenge
+    Who refuses a state that changes nothing sees the chain differently: he is given a moment to see it as I do. A final
+    state that was refused could be signed at any later time, and nothing can supersede it: only a challenge
     decides then.
     """
     if channel.seat != SEQUENCER:
@@ -161,6 +163,7 @@ def on_state_refused(channel: Channel, seat: Seat, message: StateRefused) -> Ste
         bury(channel, message.version),
         queue=(*again, *channel.queue),
         refusals=0 if give_up else channel.refusals + 1,
+        offer_after=channel.offer_after if entry.operations else UnixSeconds(now + RETRY_S),
         leaving=Leaving.ALONE if message.version == VERSION_FINAL else channel.leaving,
     )
     effects: tuple[Effect, ...] = tuple(refuse_operation(channel, operation, why) for operation in refused)

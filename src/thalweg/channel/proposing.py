@@ -1,4 +1,4 @@
-"""At the sequencer: turning the queue into states. docs/protocol.md tells the rules and why.
+"""At the sequencer: turning the queue into states. Decisions 6, 8, 62, 63 and 122 tell the rules and why.
 
 Only seat 0 proposes. It batches whatever is queued, first in, first out, into the next version, signs, and may have
 several versions under way. A version that was refused is dead, but somebody could still sign it: a newer one must be
@@ -50,6 +50,7 @@ def can_offer(channel: Channel, now: UnixSeconds) -> bool:
         channel.seat == SEQUENCER
         and (bool(channel.queue) or _must_supersede(channel))
         and phase(channel) in (Phase.LIVE, Phase.RECOVERING)
+        and now >= channel.offer_after
         and version_max(channel) < VERSION_FINAL
         and len(channel.offered) < OFFERED_MAX
         and sum(not entry.dead for entry in channel.offered) < PIPELINE_MAX

@@ -110,8 +110,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `queue` holds, at the sequencer, what goes into the next states, and elsewhere what was sent to it and is not
     included yet. `synced` says by seat whether the link is up and both sides have compared notes. `quiet_until` holds
-    back further calls while the chain's view settles after one, `ask_after` what the node asks for by itself;
-    `looked` is when a timer last fired; `open_by` is the opening's deadline.
+    back further calls while the chain's view settles after one, `ask_after` what the node asks for by itself,
+    `offer_after` the sequencer's next state; `looked` is when a timer last fired; `open_by` is the opening's deadline.
 
     `refused` counts by seat the refusals that its operations cost the sequencer since `refused_since`.
 
@@ -140,6 +140,7 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls_made: int = 0
     quiet_until: UnixSeconds = UnixSeconds(0)
     ask_after: UnixSeconds = UnixSeconds(0)
+    offer_after: UnixSeconds = UnixSeconds(0)
     looked: UnixSeconds = UnixSeconds(0)
     reports: tuple[KnownReport, ...] = ()
     tick: UnixSeconds = UnixSeconds(0)

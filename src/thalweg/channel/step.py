@@ -100,7 +100,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
 def _on_observed(channel: Channel, seen: ChannelObserved) -> Step:
     """Take over the chain's view; when it first shows the channel, compare notes with everybody."""
     after, effects = judging.on_observed(channel, seen)
-    if phase(channel) != Phase.OPENING or phase(after) not in (Phase.LIVE, Phase.RECOVERING):
+    if phase(channel) != Phase.OPENING or phase(after) == Phase.OPENING:
         return Step(after, effects)
     return Step(after, (*effects, *syncing.greet_all(after)))
 
@@ -131,7 +131,7 @@ def _on_message(channel: Channel, event: MessageReceived) -> Step:
         case StateCountersigned() as message:
             return agreeing.on_countersigned(channel, seat, message)
         case StateRefused() as message:
-            return agreeing.on_state_refused(channel, seat, message)
+            return agreeing.on_state_refused(channel, seat, message, event.now)
         case OperationRefused() as message:
             return queueing.on_operation_refused(channel, seat, message)
         case OfferMade() as message:

@@ -11,7 +11,7 @@ from thalweg.channel.messages import OperationsSent, StateCountersigned, StateSh
 from thalweg.channel.operations import NUMBER_MAX
 from thalweg.channel.proposing import proposal
 from thalweg.channel.sheet import Sheet
-from thalweg.channel.state import SEQUENCER, Agreed, Channel, Step, make_state, others, version_max
+from thalweg.channel.state import SEQUENCER, Agreed, Channel, Phase, Step, make_state, others, phase, version_max
 from thalweg.channel.timing import after_start
 from thalweg.crypto import signed_by
 from thalweg.errors import InvariantBroken, PeerFault, Reason
@@ -21,8 +21,14 @@ OPERATIONS_RESENT_MAX = 4096
 
 
 def on_link_up(channel: Channel, seat: Seat) -> Step:
-    """Say where I stand; on a new link notes are to be compared anew."""
-    return Step(_set_synced(channel, seat, up=False), (SendMessage(channel.peers[seat], where_i_stand(channel)),))
+    """Say where I stand; on a new link notes are to be compared anew. Before the chain shows the channel, say nothing.
+
+    Whoever hears me takes it that I can sign, and offers.
+    """
+    channel = _set_synced(channel, seat, up=False)
+    if phase(channel) == Phase.OPENING:
+        return Step(channel)
+    return Step(channel, (SendMessage(channel.peers[seat], where_i_stand(channel)),))
 
 
 def greet_all(channel: Channel) -> tuple[Effect, ...]:
@@ -53,7 +59,10 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
 
     Who hears of the other's stand for the first time says his own too: the first one may have come too early. All of
     this is said once a link, and once more to one who has begun to recover: what came since has reached him on it.
+    Who sees the channel before I do hears of me when I see it too.
     """
+    if phase(channel) == Phase.OPENING:
+        return Step(channel)
     peer = channel.peers[seat]
     is_first = not channel.synced[seat] or (message.recovering and not channel.recovering)
     if message.recovering:
@@ -159,16 +168,17 @@ def on_started(channel: Channel, now: UnixSeconds, *, recovering: bool, signed: 
     """Begin again: no link is up, and what I offered without having my signature is signed now.
 
     `signed` is the signer's mark. In a journal that is not the keystore's own nothing that was offered may be signed:
-    who knows what was signed since.
+    who knows what was signed since. What was offered later, to end a recovery, is this journal's own.
     """
+    is_stale = recovering or signed > version_max(channel)
     channel = msgspec.structs.replace(
         after_start(channel, now),
         synced=(False,) * len(channel.peers),
         quiet_until=UnixSeconds(0),
         signed_max=max(channel.signed_max, signed) if signed > version_max(channel) else channel.signed_max,
-        recovering=channel.recovering or recovering or signed > version_max(channel),
+        recovering=channel.recovering or is_stale,
     )
-    if channel.recovering:
+    if is_stale:
         return Step(bury(channel, Version(0)), channel.calls)
     unsigned = tuple(
         SignState(channel.id, entry.version, entry.digest)

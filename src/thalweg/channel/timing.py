@@ -17,7 +17,7 @@ def alarm(channel: Channel) -> UnixSeconds:
     at = phase(channel)
     if at == Phase.CLOSED:
         return UnixSeconds(0)
-    times: list[int] = [channel.quiet_until, channel.ask_after]
+    times: list[int] = [channel.quiet_until, channel.ask_after, channel.offer_after]
     if at == Phase.OPENING:
         times.append(channel.open_by + FORGET_S)
     dispute = channel.head.dispute

@@ -30,8 +30,9 @@ from thalweg.testing.ledger import Ledger, Reverted
 from thalweg.units import Address, BlockNumber, ChannelId, UnixSeconds
 
 BLOCK_MS: Final = 4_000
-FINAL_DEPTH: Final = 4  # a block under so many others is final; no reorganisation reaches it
+FINAL_DEPTH: Final = 4  # a block under so many others is final, or on some chains at once; no reorganisation reaches it
 INCLUSION_MS: Final = (200, 6_000)
+SEEN_MS: Final = (0, 2_000)  # until a node has heard of a block: some see it while others do not yet
 STUCK_MS: Final = (30_000, 200_000)
 GAS: Final = 100_000
 _REPORTED: Final = -1  # in the place of a transaction's number
@@ -62,6 +63,7 @@ class SimChain:
         self.faults = faults
         self.transactions = 0
         self.reorgs = 0
+        self._final_depth = FINAL_DEPTH if faults.reorg else rng.choice((0, FINAL_DEPTH))
         self._timeline = timeline
         self._rng = rng
         self.outcomes: dict[int, str] = {}  # by transaction number, of those in blocks; empty: it went well
@@ -80,7 +82,7 @@ class SimChain:
     @property
     def final(self) -> Block:
         """Return the newest block that cannot be undone."""
-        return self.blocks[max(0, len(self.blocks) - 1 - FINAL_DEPTH)]
+        return self.blocks[max(0, len(self.blocks) - 1 - self._final_depth)]
 
     def join(self, port: "ChainPort") -> None:
         """Tell a node's adapter of every block."""
@@ -89,6 +91,10 @@ class SimChain:
     def leave(self, port: "ChainPort") -> None:
         """Forget an adapter, whose node stopped. Its transactions stay in the pool."""
         self._ports.remove(port)
+
+    def has(self, port: "ChainPort") -> bool:
+        """Say whether an adapter's node runs."""
+        return port in self._ports
 
     def send(self, sender: Address, call: Call) -> int:
         """Put a call into the pool; return its number."""
@@ -115,8 +121,8 @@ class SimChain:
         if strikes(self._rng, self.faults.reorg) and len(self.blocks) > FINAL_DEPTH:
             self._undo(self._rng.randint(1, FINAL_DEPTH - 1))
         self._mine()
-        for port in tuple(self._ports):
-            port.on_blocks()
+        for port in self._ports:
+            self._timeline.after(self._rng.randint(*SEEN_MS), port.on_blocks)
         for listener in self.listeners:
             listener()
         self._timeline.after(BLOCK_MS, self._tick)
@@ -191,8 +197,8 @@ class ChainPort:
         self._watched.setdefault(channel_id, None)
 
     def on_blocks(self) -> None:
-        """Report what changed, unless this node cannot reach the chain."""
-        if self.is_blind:
+        """Report what changed, unless this node cannot reach the chain, or stopped."""
+        if self.is_blind or not self._chain.has(self):
             return
         head, final = self._chain.head, self._chain.final
         self._report(BlockObserved(head.number, head.time))

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from thalweg.testing.clock import Timeline
 from thalweg.testing.faults import Faults, strikes
 
-LATENCY_MS: Final = (5, 150)
+LATENCIES_MS: Final = ((5, 150), (1, 3))  # a world's nodes are all over the world, or in one building
 LATE_MS: Final = (1_000, 20_000)
 RECONNECT_MS: Final = (100, 4_000)
 NOTICE_MS: Final = 50  # until a side hears that its link broke; below the least RECONNECT_MS
@@ -59,6 +59,7 @@ class SimNetwork:
         self.messages = 0
         self._timeline = timeline
         self._rng = rng
+        self._latency_ms = rng.choice(LATENCIES_MS)
         self._links: dict[frozenset[bytes], _Link] = {}
 
     def join(self, endpoints: list[Endpoint]) -> None:
@@ -155,7 +156,7 @@ class SimNetwork:
     def _deliver(self, link: _Link, source: bytes, data: bytes) -> None:
         target, life = link.other(source), link.life
         late = strikes(self._rng, self.faults.slow_network)
-        arrives_ms = self._timeline.now_ms + self._rng.randint(*(LATE_MS if late else LATENCY_MS))
+        arrives_ms = self._timeline.now_ms + self._rng.randint(*(LATE_MS if late else self._latency_ms))
         if not strikes(self._rng, self.faults.reorder):
             arrives_ms = max(arrives_ms, link.arrived_ms[source])
             link.arrived_ms[source] = arrives_ms

@@ -5,6 +5,7 @@ import pytest
 
 from thalweg.channel.effects import Notify, Topic
 from thalweg.channel.events import OperationsRequested, TimerFired
+from thalweg.channel.judging import RETRY_S
 from thalweg.channel.messages import (
     OPERATIONS_MAX,
     OperationRefused,
@@ -225,14 +226,17 @@ def test_a_refused_state_that_is_signed_after_all_counts_and_nothing_is_done_twi
 def test_whoever_refuses_everything_gets_no_endless_talk() -> None:
     table = Table().open()
     table.operate(A, pay(1, to=B))
-    for _ in range(200):
+    for _ in range(40):
         live = [entry for entry in table.channels[A].offered if not entry.dead]
         silent(table)
         if not live:
-            break
+            table.now = UnixSeconds(table.now + RETRY_S)
+            table.step(A, TimerFired(table.now, table.channels[A].id))
+            continue
         refuse(table, B, live[0].version)
     assert len(table.channels[A].offered) <= 64
     assert table.channels[A].queue == ()
+    assert table.now < LATER, "refused, not run out"
 
 
 def test_a_peers_long_explanation_is_cut() -> None:

@@ -4,14 +4,16 @@ import msgspec
 import pytest
 
 from thalweg.channel.effects import SendMessage, SignState, Topic
-from thalweg.channel.events import LinkDown, LinkUp, MessageReceived, SignedMark, Started
+from thalweg.channel.events import LinkDown, LinkUp, MessageReceived, SignedMark, Started, TimerFired
 from thalweg.channel.hashes import state_digest
+from thalweg.channel.judging import RETRY_S
 from thalweg.channel.messages import StateProposed, StateShown, Synced
 from thalweg.channel.onchain import View
-from thalweg.channel.operations import Close, Jump, Transfer
+from thalweg.channel.operations import AnyOperation, Close, Jump, Transfer
 from thalweg.channel.sheet import ChannelState, Sheet
 from thalweg.channel.state import Channel, Phase, make_state, phase
 from thalweg.channel.step import step
+from thalweg.channel.timing import alarm
 from thalweg.errors import PeerFault, Reason, UserFault
 from thalweg.testing.table import DEPOSIT, NOW, Table
 from thalweg.units import VERSION_FINAL, VERSION_JUMP, Amount, AssetIndex, Hash, Seat, Signature, UnixSeconds, Version
@@ -22,6 +24,9 @@ LATER = UnixSeconds(NOW + 60)
 
 def pay(amount: int, to: Seat) -> Transfer:
     return Transfer(A, 0, LATER, to, AssetIndex(0), Amount(amount))
+
+
+PAYMENT = pay(1, B)
 
 
 def relink(table: Table) -> None:
@@ -86,12 +91,12 @@ def started(channel: Channel, *, recovering: bool = False, signed: int | None = 
     return after, [effect for effect in effects if isinstance(effect, SignState)]
 
 
-def unsigned(table: Table) -> Channel:
+def unsigned(table: Table, operation: AnyOperation = PAYMENT) -> Channel:
     """Return seat 0's channel as a crash leaves it before the signature on what it offered was saved."""
-    table.operate(A, pay(1, B))
+    table.operate(A, operation)
     channel = table.channels[A]
-    (entry,) = channel.offered
-    return msgspec.structs.replace(channel, offered=(msgspec.structs.replace(entry, signatures=(b"", b"")),))
+    *dead, entry = channel.offered
+    return msgspec.structs.replace(channel, offered=(*dead, msgspec.structs.replace(entry, signatures=(b"", b""))))
 
 
 def test_after_a_crash_what_was_offered_is_signed_again() -> None:
@@ -106,6 +111,17 @@ def test_after_a_crash_the_others_get_their_time_to_answer() -> None:
     late = UnixSeconds(NOW + 10_000)
     after, _ = step(table.channels[A], Started(late))
     assert after.offered[0].answer_by == late + table.policy.answer_s
+
+
+@pytest.mark.parametrize("operation", [Jump(A, 0, LATER), Close(A, 0, LATER)])
+def test_after_a_crash_what_ends_a_recovery_is_signed_again(operation: AnyOperation) -> None:
+    """It may be agreed already: whoever takes it back challenges with a state that it has made void."""
+    table, _ = restored(2, A)
+    relink(table)
+    channel = unsigned(table, operation)
+    after, signs = started(channel)
+    assert signs == [SignState(channel.id, channel.offered[-1].version, channel.offered[-1].digest)]
+    assert phase(after) == Phase.RECOVERING
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -312,3 +328,37 @@ def test_a_link_that_comes_up_is_greeted_with_where_i_stand() -> None:
     (said,) = [effect.message for effect in effects if isinstance(effect, SendMessage)]
     assert isinstance(said, Synced)
     assert (said.agreed, said.signed, said.recovering) == (table.channels[B].agreed.version,) * 2 + (False,)
+
+
+# --- the chain, seen by one before the other ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seats", "first"), [(2, A), (2, B), (3, A), (3, B), (3, C)])
+@pytest.mark.parametrize("relinks", [False, True])
+def test_nothing_is_offered_to_who_does_not_see_the_channel_yet(seats: int, first: Seat, relinks: bool) -> None:
+    table = Table(seats)
+    table.link_all()
+    for seat in sorted(range(seats), key=lambda seat: seat != first):
+        assert not table.channels[A].offered
+        table.observe(View(opened=True, deposited=(DEPOSIT,) * seats, withdrawn=(Amount(0),) * seats), [seat])
+        if relinks:
+            relink(table)
+        table.run()
+    assert table.balances(A) == table.balances(B) == [DEPOSIT] * seats
+    assert not [notice for _, notice in table.notices if notice.topic == Topic.REFUSED]
+
+
+def test_who_loses_sight_of_the_channel_is_offered_little_and_goes_on_when_he_sees_it_again() -> None:
+    table = Table().open()
+    seen = table.channels[B].head
+    table.observe(View(), [B])
+    table.operate(A, pay(1, B))
+    table.run()
+    assert len(table.channels[A].offered) == 3
+    table.observe(seen, [B])
+    table.run()
+    table.now = UnixSeconds(table.now + RETRY_S)
+    assert alarm(table.channels[A]) <= table.now
+    table.step(A, TimerFired(table.now, table.channels[A].id))
+    table.run()
+    assert table.balances(A) == table.balances(B) == [DEPOSIT - 1, DEPOSIT + 1]

@@ -140,6 +140,8 @@ def test_strangers_that_are_gone_are_forgotten_where_room_is_needed(monkeypatch:
 
 def test_a_second_hello_on_a_link_is_not_heard_but_one_on_a_new_link_is() -> None:
     alice, bob = opened()
+    funded = View(opened=True, deposited=(Amount(0),) * 2, withdrawn=(Amount(0),) * 2)
+    alice.step(ChainReported(NOW, ChannelObserved(next(iter(alice.node.channels)), funded, funded)))
     hello = bob.hello(alice)
     before = alice.node
     alice.hear(bob, hello)
