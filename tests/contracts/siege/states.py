@@ -221,7 +221,7 @@ def _instrument(data: st.DataObject, terms: Terms, expiries: tuple[int, ...]) ->
     if style == Style.PHYSICAL:
         goods = data.draw(st.integers(1, 10**6))
         knots: tuple[int, ...] = (strike * SCALE, goods)
-        deliver = 1 - terms.settlement
+        deliver = data.draw(st.sampled_from([asset for asset in range(assets) if asset != terms.settlement]))
         return Instrument(payoff, terms.oracle, FEED, UnixSeconds(expiry), 10**6, knots, style, deliver)
     if payoff != Payoff.CURVE:
         plain = option(terms.oracle, strike, expiry, payoff)

@@ -8,7 +8,7 @@ gets out of it with the newest state he holds.
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ from tests.contracts.siege.leaving import Leaving
 
 from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.terms import CloseOut
-from thalweg.units import NATIVE, SCALE, Address
+from thalweg.units import NATIVE, SCALE, Address, AssetIndex
 
 STEPS_MAX: Final = 40  # of a story
 FAR_S: Final = 30 * 86_400  # to the last expiry: a close-out at the mark finds something alive
@@ -39,7 +39,7 @@ class Siege(Leaving, Funding, Crowds):
 
     ground: ClassVar[Base | None] = None
 
-    @initialize(data=st.data(), people=st.sampled_from((2, 2, 3, 4, 5)), kinds=st.sampled_from((0, 1, 2, 3, 4, 5)))
+    @initialize(data=st.data(), people=st.sampled_from((2, 2, 3, 4, 5)), kinds=st.integers(0, 7))
     def settle_in(self, data: st.DataObject, people: int, kinds: int) -> None:
         if Siege.ground is None:
             Siege.ground = base()
@@ -49,10 +49,14 @@ class Siege(Leaving, Funding, Crowds):
         self.snapshot = self.evm.snapshot()
         self.started = True
         token, odd, silent = ground.tokens
-        assets = ((token,), (token, NATIVE), (odd,), (NATIVE, silent), (odd, token), (NATIVE,))[kinds]
+        assets = (
+            (token,), (token, NATIVE), (odd,), (NATIVE, silent), (odd, token), (NATIVE,), (silent, odd, token),
+            (NATIVE, token, silent, odd),
+        )[kinds]  # fmt: skip
+        coin = AssetIndex(data.draw(st.integers(0, len(assets) - 1)))
         payouts = tuple(self._payout(data, person, assets) for person in PEOPLE)
         self.payers = [self._payers(data, count) for count in (people, 2)]
-        self.channels = [self._channel(data, payouts, payers, assets) for payers in self.payers]
+        self.channels = [self._channel(data, payouts, payers, assets=assets, settlement=coin) for payers in self.payers]
         money = Money(scene.adjudicator)
         for one in ground.tokens:
             for owner in (*(person.address for person in (*PEOPLE, STRANGER)), *ground.wallets):
@@ -62,7 +66,7 @@ class Siege(Leaving, Funding, Crowds):
         self.tick = scene.tick()
         self.expiries = tuple(self.tick + wait for wait in (360, 2_100, FAR_S))
         self.is_silent = data.draw(st.integers(0, 3)) == 0
-        self.kid, self.kids = self._child(data, assets), []
+        self.kid, self.kids = self._child(data, assets=assets, settlement=coin), []
         self.states = [[], []]
         self.strays = {}
         self.replayable = []
@@ -109,36 +113,36 @@ class Siege(Leaving, Funding, Crowds):
         return tuple(data.draw(st.sampled_from((person.address, person.address, wallet))) for person, wallet in pairs)
 
     def _channel(
-        self, data: st.DataObject, payouts: Sequence[Address], payers: tuple[Address, ...], assets: Sequence[Address]
+        self, data: st.DataObject, payouts: Sequence[Address], payers: tuple[Address, ...], **money: Any
     ) -> Channel:
         count = len(payers)
         close_out = data.draw(st.sampled_from(CloseOut)) if count == 2 else CloseOut.EXPIRY
         return self.scene.channel(
             *NAMES[:count],
-            amounts=self._amounts(data, count * len(assets)),
+            amounts=self._amounts(data, count * len(money["assets"])),
             payouts=tuple(payouts[:count]),
-            assets=tuple(assets),
             challenge_period_s=PERIOD_S,
             close_out=close_out,
             exit_spread=data.draw(st.sampled_from((0, 10**6, SCALE - 1))) if close_out == CloseOut.MARK else 0,
             nonce=opening_nonce(self.scene.nonce + 1, payers),
+            **money,
         )
 
-    def _child(self, data: st.DataObject, assets: Sequence[Address]) -> Kid:
+    def _child(self, data: st.DataObject, **money: Any) -> Kid:
         """Return a child that both channels, or one of them, may lend to."""
         names = data.draw(st.sampled_from((NAMES[:2], NAMES[:3])))
         close_out = data.draw(st.sampled_from(CloseOut)) if len(names) == 2 else CloseOut.EXPIRY
-        count = len(names) * len(assets)
+        count = len(names) * len(money["assets"])
         return Kid(
             self.scene,
             names,
             data.draw(st.lists(st.integers(0, 2_000), min_size=count, max_size=count)),
             self.tick + data.draw(st.sampled_from((1_000, FAR_S - 59))),
             self.channels[: data.draw(st.integers(1, 2))],
-            assets=tuple(assets),
             challenge_period_s=PERIOD_S,
             close_out=close_out,
             exit_spread=5 if close_out == CloseOut.MARK else 0,
+            **money,
         )
 
     @staticmethod
