@@ -12,7 +12,7 @@ from thalweg.channel.operations import NUMBER_MAX
 from thalweg.channel.proposing import proposal
 from thalweg.channel.sheet import Sheet
 from thalweg.channel.state import SEQUENCER, Agreed, Channel, Phase, Step, make_state, others, phase, version_max
-from thalweg.channel.timing import after_start
+from thalweg.channel.timing import begin_again
 from thalweg.crypto import signed_by
 from thalweg.errors import InvariantBroken, PeerFault, Reason
 from thalweg.units import Seat, UnixSeconds, Version
@@ -172,9 +172,12 @@ def on_started(channel: Channel, now: UnixSeconds, *, recovering: bool, signed: 
     """
     is_stale = recovering or signed > version_max(channel)
     channel = msgspec.structs.replace(
-        after_start(channel, now),
+        begin_again(channel, now),
         synced=(False,) * len(channel.peers),
         quiet_until=UnixSeconds(0),
+        ask_after=UnixSeconds(0),
+        offer_after=UnixSeconds(0),
+        open_by=max(channel.open_by, now) if channel.open_by else channel.open_by,
         signed_max=max(channel.signed_max, signed) if signed > version_max(channel) else channel.signed_max,
         recovering=channel.recovering or is_stale,
     )
