@@ -59,10 +59,8 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
 
     Who hears of the other's stand for the first time says his own too: the first one may have come too early. All of
     this is said once a link, and once more to one who has begun to recover: what came since has reached him on it.
-    Who sees the channel before I do hears of me when I see it too.
+    Who sees the channel before I do hears where I stand when I see it too; he has spoken, and need not do so again.
     """
-    if phase(channel) == Phase.OPENING:
-        return Step(channel)
     peer = channel.peers[seat]
     is_first = not channel.synced[seat] or (message.recovering and not channel.recovering)
     if message.recovering:
@@ -70,7 +68,7 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
     mine = where_i_stand(channel)
     if message.agreed == mine.agreed and message.agreed_digest != mine.agreed_digest:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
-    is_news = not channel.synced[seat] or message.agreed > mine.agreed
+    is_news = phase(channel) != Phase.OPENING and (not channel.synced[seat] or message.agreed > mine.agreed)
     effects: list[Effect] = [SendMessage(peer, mine)] if is_news else []
     if is_first and message.agreed < mine.agreed and channel.agreed.signatures:
         effects.append(SendMessage(peer, _what_he_lacks(channel, message)))

@@ -4,12 +4,14 @@ import msgspec
 import pytest
 
 from thalweg.channel.events import ReportReceived, Started, TimerFired
+from thalweg.channel.messages import StateProposed, StateRefused
 from thalweg.channel.onchain import Dispute, View
 from thalweg.channel.opening import FORGET_S
 from thalweg.channel.operations import Jump, Leg, Transfer
 from thalweg.channel.state import Leaving, Phase, phase
 from thalweg.channel.step import step
 from thalweg.channel.timing import alarm, is_forlorn
+from thalweg.errors import Reason
 from thalweg.instruments.report import GRID_S, Settlement
 from thalweg.instruments.terms import Instrument, Payoff
 from thalweg.testing.oracle import FEED, PRICE
@@ -73,6 +75,21 @@ def test_who_takes_the_tick_for_the_future_gets_no_endless_talk() -> None:
     assert table.channels[B].agreed.version < 100
 
 
+def test_who_refuses_all_but_empty_states_is_not_asked_for_ever() -> None:
+    table = Table().open()
+    table.operate(A, pay(1, B))
+    for _ in range(1000):
+        if not table.sent:
+            break
+        _, target, message = table.sent.popleft()
+        if isinstance(message, StateProposed) and message.operations:
+            table.tell(B, A, StateRefused(message.channel_id, message.version, -1, Reason.NO_CONSENT, ""))
+        else:
+            table.tell(1 - target, target, message)
+    assert not table.sent
+    assert table.channels[A].queue == ()
+
+
 def known_only_to(seats: list[int], count: int = 2) -> Table:
     table = Table(count).open()
     table.trade(A, B, Leg(PUT, B, A, Quantity(SCALE // 100), 5))
@@ -132,6 +149,20 @@ def test_a_restored_channel_resumes_though_its_user_takes_his_time() -> None:
 
 def seen(table: Table) -> View:
     return table.channels[A].head
+
+
+@pytest.mark.parametrize("blinks", [A, B])
+def test_who_loses_sight_of_the_channel_while_notes_are_compared_is_ready_when_he_sees_it_again(blinks: Seat) -> None:
+    table = Table().open()
+    before = seen(table)
+    relink(table)
+    table.observe(View(), [blinks])
+    table.run()
+    table.observe(before, [blinks])
+    table.run()
+    table.operate(A, pay(1, B))
+    table.run()
+    assert table.balances(A) == table.balances(B) == [DEPOSIT - 1, DEPOSIT + 1]
 
 
 def disputed(view: View) -> View:
