@@ -113,6 +113,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     back further calls while the chain's view settles after one, `ask_after` what the node asks for by itself,
     `offer_after` the sequencer's next state; `looked` is when a timer last fired; `open_by` is the opening's deadline.
 
+    `shown` holds by seat the newest version that was shown to him as he lacked it: nothing is shown twice on a link.
+
     `refused` counts by seat the refusals that its operations cost the sequencer since `refused_since`.
 
     `recovering`: somebody here lost states, so nothing but a jump or a close may be agreed. `signed_max` is what my
@@ -134,6 +136,7 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusals: int = 0
     offers: tuple[Offer, ...] = ()
     synced: tuple[bool, ...] = ()
+    shown: tuple[Version, ...] = ()
     head: View = View()
     final: View = View()
     calls: tuple[Submit, ...] = ()

@@ -37,7 +37,7 @@ from thalweg.channel.messages import (
 )
 from thalweg.channel.onchain import CallSettled, ChannelObserved
 from thalweg.channel.state import Channel, Phase, Step, phase, seat_of
-from thalweg.channel.timing import alarm, begin_again, on_timer
+from thalweg.channel.timing import alarm, begin_again, is_kept_waiting, on_timer
 from thalweg.errors import PeerFault, Reason, RuleBroken, blame
 from thalweg.units import Seat, UnixSeconds, Version
 
@@ -83,7 +83,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
         case ChainReported(event=CallSettled() as settled):
             return judging.on_call_settled(channel, settled, event.now)
         case TimerFired():
-            return on_timer(channel, event.now)
+            return _on_timer(channel, event.now)
         case LinkUp():
             return syncing.on_link_up(channel, _seat(channel, event.peer))
         case LinkDown():
@@ -95,6 +95,14 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
             return syncing.on_started(channel, event.now, recovering=event.recovering, signed=signed)
         case _:
             return _on_request(channel, event)
+
+
+def _on_timer(channel: Channel, now: UnixSeconds) -> Step:
+    """Do what is overdue; who is kept waiting says where he stands, and is told what he lacks by whoever has it."""
+    after, effects = on_timer(channel, now)
+    if not is_kept_waiting(after, now):
+        return Step(after, effects)
+    return Step(after, (*effects, *syncing.greet_all(after)))
 
 
 def _on_observed(channel: Channel, seen: ChannelObserved, now: UnixSeconds) -> Step:

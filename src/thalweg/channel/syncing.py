@@ -59,6 +59,7 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
 
     Who hears of the other's stand for the first time says his own too: the first one may have come too early. All of
     this is said once a link, and once more to one who has begun to recover: what came since has reached him on it.
+    Who has waited in vain for signatures says again where he stands, and is shown each version once.
     Who sees the channel before I do hears where I stand when I see it too; he has spoken, and need not do so again.
     """
     peer = channel.peers[seat]
@@ -70,11 +71,22 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
     is_news = phase(channel) != Phase.OPENING and (not channel.synced[seat] or message.agreed > mine.agreed)
     effects: list[Effect] = [SendMessage(peer, mine)] if is_news else []
-    if is_first and message.agreed < mine.agreed and channel.agreed.signatures:
+    if message.agreed < mine.agreed and channel.agreed.signatures and (is_first or _shown(channel, seat) < mine.agreed):
         effects.append(SendMessage(peer, _what_he_lacks(channel, message)))
+        channel = _note_shown(channel, seat)
     if is_first:
         effects.extend(_unanswered(channel, peer))
     return Step(_set_synced(channel, seat, up=True), tuple(effects))
+
+
+def _shown(channel: Channel, seat: Seat) -> Version:
+    return channel.shown[seat] if channel.shown else Version(0)
+
+
+def _note_shown(channel: Channel, seat: Seat) -> Channel:
+    shown = list(channel.shown) or [Version(0)] * len(channel.peers)
+    shown[seat] = channel.agreed.version
+    return msgspec.structs.replace(channel, shown=tuple(shown))
 
 
 def _recover_with(channel: Channel, seat: Seat) -> Channel:

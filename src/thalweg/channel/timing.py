@@ -1,5 +1,7 @@
 """When a channel wants to be looked at again, and what is overdue then. Derived from the state alone."""
 
+from typing import Final
+
 import msgspec
 
 from thalweg.channel import judging, reports
@@ -10,6 +12,8 @@ from thalweg.channel.queueing import refuse_operation
 from thalweg.channel.state import Channel, Leaving, Phase, Step, is_final, phase
 from thalweg.errors import Reason, RuleBroken
 from thalweg.units import UnixSeconds
+
+QUEUE_AHEAD: Final = 64  # of the operations that wait, looked at for which runs out next; the others get their turn
 
 
 def alarm(channel: Channel) -> UnixSeconds:
@@ -28,10 +32,7 @@ def alarm(channel: Channel) -> UnixSeconds:
         times += _answers_due(channel)
     if is_final(channel.agreed):
         times.append(channel.leave_by + GRACE_S)
-    if channel.queue:
-        times.append(channel.queue[0].valid_until + 1)
-    if channel.offers:
-        times.append(channel.offers[0].valid_until + 1)
+    times += [item.valid_until + 1 for item in (*channel.queue[:QUEUE_AHEAD], *channel.offers)]
     looked = channel.looked
     return UnixSeconds(min([time for time in times if time > looked], default=0))
 
@@ -64,12 +65,20 @@ def on_timer(channel: Channel, now: UnixSeconds) -> Step:
     channel, effects = _forget_expired(channel, now)
     if lost := judging.forgotten(channel, now):
         effects = (*effects, Notify(Topic.STALLED, channel.id, version=channel.agreed.version, detail=lost))
+    if channel.leaving == Leaving.TOGETHER and now >= channel.leave_by and channel.agreed.sheet.claims:
+        channel = msgspec.structs.replace(channel, leaving=Leaving.NO)  # a trade was agreed first: nothing can close
     if phase(channel) in (Phase.LIVE, Phase.RECOVERING) and channel.leaving != Leaving.ALONE:
         why = _unanswered(channel, now)
         if why:
             notice = Notify(Topic.STALLED, channel.id, version=channel.agreed.version, detail=why)
             return Step(msgspec.structs.replace(channel, leaving=Leaving.ALONE), (*effects, notice))
     return Step(channel, effects)
+
+
+def is_kept_waiting(channel: Channel, now: UnixSeconds) -> bool:
+    """Say whether somebody's signature on what was offered is overdue here; others may have it."""
+    is_usable = phase(channel) in (Phase.LIVE, Phase.RECOVERING)
+    return is_usable and any(not entry.dead and now >= entry.answer_by for entry in channel.offered)
 
 
 def _unanswered(channel: Channel, now: UnixSeconds) -> str:

@@ -27,6 +27,7 @@ class Faults(msgspec.Struct, frozen=True):
     clock_jump: int = 0  # of ticks: a clock is wrong by another amount
     behind: int = 0  # of blocks: a node is shown the chain as it was some blocks ago, for one block
     slow_node: int = 0  # of nodes: take seconds to work off what they hear
+    barred: int = 0  # of worlds of three or more: two cannot reach each other any more, once it is open
     deaf: int = 0  # of nodes: no oracle reaches them, though one of them all hears
     restore: int = 0  # of ticks: a node loses its disk and comes back with an old backup
     oracle_late: int = 0  # of reports: a node hears of it minutes later
@@ -35,7 +36,7 @@ class Faults(msgspec.Struct, frozen=True):
     @property
     def are_gentle(self) -> bool:
         """Say whether nothing here keeps two nodes apart for long: then no channel may end in a dispute."""
-        harsh = (self.partition, self.duplicate, self.reorder, self.long_downtime, self.restore)
+        harsh = (self.partition, self.barred, self.duplicate, self.reorder, self.long_downtime, self.restore)
         is_lossy_and_slow = self.link_loss > LINK_LOSS_GENTLE and self.slow_network > 0
         return not any(harsh) and not is_lossy_and_slow and self.skew_s_max <= SKEW_S_GENTLE
 
@@ -56,6 +57,7 @@ _CHOICES: Final[dict[str, tuple[int, ...]]] = {
     "clock_jump": (50,),
     "behind": (100, 300),
     "slow_node": (300,),
+    "barred": (500,),
     "deaf": (500,),
     "restore": (3,),
     "oracle_late": (300,),

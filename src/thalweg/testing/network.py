@@ -42,6 +42,7 @@ class _Link:
         self.ends = ends
         self.is_up = False
         self.is_planned = False
+        self.is_barred = False
         self.life = 0
         self.deaf: set[bytes] = set()
         self.arrived_ms = {end.peer: 0 for end in ends}
@@ -105,6 +106,11 @@ class SimNetwork:
         link.cut_until_ms = self._timeline.now_ms + duration_ms
         self.break_link(one, two)
 
+    def bar(self, one: bytes, two: bytes) -> None:
+        """Have two nodes never reach each other again."""
+        self._links[frozenset((one, two))].is_barred = True
+        self.break_link(one, two)
+
     def is_linked(self, one: bytes, two: bytes) -> bool:
         """Say whether two nodes have a link now."""
         return self._links[frozenset((one, two))].is_up
@@ -125,7 +131,7 @@ class SimNetwork:
         return [link for ends, link in self._links.items() if peer in ends]
 
     def _plan(self, link: _Link) -> None:
-        if link.is_up or link.is_planned:
+        if link.is_up or link.is_planned or link.is_barred:
             return
         link.is_planned = True
         wait = max(self._rng.randint(*RECONNECT_MS), link.cut_until_ms - self._timeline.now_ms)
@@ -133,7 +139,7 @@ class SimNetwork:
 
     def _connect(self, link: _Link) -> None:
         link.is_planned = False
-        if link.is_up or not all(end.is_up for end in link.ends):
+        if link.is_up or link.is_barred or not all(end.is_up for end in link.ends):
             return
         if link.cut_until_ms > self._timeline.now_ms:
             self._plan(link)

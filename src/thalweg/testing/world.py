@@ -34,7 +34,8 @@ from thalweg.units import VERSION_FINAL, Address, Amount, ChannelId
 TICKS: Final = 160  # of one simulated second, under faults
 TELL_EVERY: Final = 8  # ticks
 MARK_AGE_MAX_S: Final = 60  # shorter than a silent oracle is silent
-TALK_MAX: Final = 250  # messages a participant in a second; where nobody is hostile, more is endless talk
+SEATS_MIN: Final = 2
+TALK_MAX: Final = 600  # messages a participant in a second; where nobody is hostile, more is endless talk
 AT_ONCE_OF: Final = 16  # notices, after one of which somebody acts at once
 AT_ONCE_MS: Final = 50
 HEALED_TICKS_MAX: Final = 4_000  # until everything must have ended well
@@ -101,6 +102,8 @@ class World:
             self.participants[self._rng.randrange(count)] = self.mallory
             self.chain.cheats.add(self.mallory.payer)
         self.deaf = {one.name for one in self.participants if strikes(self._rng, self.faults.deaf)}
+        is_barred = strikes(self._rng, self.faults.barred) and count > SEATS_MIN
+        self._barred = self._rng.sample(self.participants[1:], 2) if is_barred else []
         self.deaf.discard(self._rng.choice(self.participants).name)
         self.watchdog = Watchdog()
         self.notices: dict[Topic, int] = {}
@@ -242,6 +245,10 @@ class World:
 
     def _on_block(self) -> None:
         head, final = self.chain.head.ledger, self.chain.final.ledger
+        if head.accounts and self._barred:
+            one, two = self._barred
+            self._barred = []
+            self.network.bar(one.peer, two.peer)
         check_tokens(head, self._supply)
         self.watchdog.look_at_ledger(head, self.participants, self.chain.head.time)
         for channel_id, account in final.accounts.items():

@@ -1,10 +1,14 @@
 """Two honest participants who see the chain, the oracle and the clock at different moments still agree, and soon."""
 
+from collections import deque
+from collections.abc import Iterable
+
 import msgspec
 import pytest
 
-from thalweg.channel.events import ReportReceived, Started, TimerFired
-from thalweg.channel.messages import StateProposed, StateRefused
+from thalweg.channel.effects import Topic
+from thalweg.channel.events import CloseRequested, LinkDown, OfferRequested, ReportReceived, Started, TimerFired
+from thalweg.channel.messages import ChannelMessage, StateProposed, StateRefused, StateShown, Synced
 from thalweg.channel.onchain import Dispute, View
 from thalweg.channel.opening import FORGET_S
 from thalweg.channel.operations import Jump, Leg, Transfer
@@ -16,11 +20,12 @@ from thalweg.instruments.report import GRID_S, Settlement
 from thalweg.instruments.terms import Instrument, Payoff
 from thalweg.testing.oracle import FEED, PRICE
 from thalweg.testing.table import DEPOSIT, NOW, ORACLE, Table
-from thalweg.units import SCALE, Amount, AssetIndex, Quantity, Seat, UnixSeconds, Version
+from thalweg.units import SCALE, Amount, AssetIndex, Hash, Quantity, Seat, UnixSeconds, Version
 
 A, B, C = Seat(0), Seat(1), Seat(2)
 EXPIRY = UnixSeconds((NOW // GRID_S + 20) * GRID_S)
 PUT = Instrument(payoff=Payoff.PUT, oracle=ORACLE, feed=FEED, expiry=EXPIRY, unit=10**6, knots=(PRICE,))
+OTHER = Hash(bytes(32))
 LATER = UnixSeconds(NOW + 100_000)
 
 
@@ -109,6 +114,22 @@ def test_a_settlement_heard_of_by_one_is_agreed_without_the_chain(seats: int, kn
     wait(table, 300)
     assert not table.channels[A].agreed.sheet.claims
     assert [channel.leaving for channel in table.channels] == [Leaving.NO] * seats
+
+
+# --- closing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_close_that_came_after_a_trade_is_refused_and_no_reason_to_leave_alone() -> None:
+    table = Table().open()
+    offer = table.offer(A, B, Leg(PUT, B, A, Quantity(SCALE // 100), 5))
+    table.run()
+    table.take(offer)
+    table.step(B, CloseRequested(table.now, "close", table.channels[A].id, table.later, alone=False))
+    table.run()
+    assert table.channels[B].agreed.sheet.claims
+    wait(table, 1000)
+    assert [channel.leaving for channel in table.channels] == [Leaving.NO] * 2
+    assert [notice.reason for _, notice in table.notices if notice.topic == Topic.REFUSED] == [Reason.OPEN_CLAIMS]
 
 
 # --- links ----------------------------------------------------------------------------------------------------------
@@ -215,3 +236,61 @@ def test_a_node_that_was_off_while_its_channel_opened_asks_the_chain_before_it_f
     assert alarm(after) == back + FORGET_S
     assert not is_forlorn(after, back)
     assert is_forlorn(after, UnixSeconds(back + FORGET_S))
+
+
+def test_what_runs_out_first_is_refused_first_whatever_waits_before_it() -> None:
+    table = Table().open()
+    table.step(A, LinkDown(table.now, table.peers[B]))
+    soon = UnixSeconds(table.now + 60)
+    table.operate(A, pay(1, B), msgspec.structs.replace(pay(2, B), valid_until=soon))
+    offer = table.offer(B, A, Leg(PUT, B, A, Quantity(SCALE // 100), 5))
+    table.step(
+        B,
+        OfferRequested(
+            table.now, "request", table.channels[B].id, msgspec.structs.replace(offer, id=OTHER, valid_until=soon)
+        ),
+    )
+    table.run()
+    wait(table, 120)
+    assert [notice.numbers for seat, notice in table.notices if notice.topic == Topic.REFUSED] == [(3,)]
+    assert [[known.id for known in channel.offers] for channel in table.channels] == [[offer.id]] * 2
+
+
+# --- three ----------------------------------------------------------------------------------------------------------
+
+
+def without_link(table: Table, one: Seat, two: Seat) -> None:
+    """Let what two seats have to say to each other be lost from now on."""
+    table.sent = _Gap({one, two}, table.sent)
+
+
+class _Gap(deque[tuple[int, int, ChannelMessage]]):
+    def __init__(self, apart: set[int], sent: Iterable[tuple[int, int, ChannelMessage]]) -> None:
+        super().__init__(sent)
+        self._apart = apart
+
+    def append(self, item: tuple[int, int, ChannelMessage]) -> None:
+        if {item[0], item[1]} != self._apart:
+            super().append(item)
+
+
+@pytest.mark.parametrize("author", [A, B, C])
+def test_two_who_cannot_reach_each_other_hear_from_the_sequencer_what_was_agreed(author: Seat) -> None:
+    table = Table(3).open()
+    without_link(table, B, C)
+    table.operate(author, pay(1, C if author != C else B))
+    table.run()
+    wait(table, 1000)
+    assert table.digest(A) == table.digest(B) == table.digest(C)
+    assert [channel.leaving for channel in table.channels] == [Leaving.NO] * 3
+
+
+def test_who_asks_again_and_again_what_he_lacks_is_shown_it_once() -> None:
+    table = Table(3).open()
+    table.operate(A, pay(1, C))
+    table.run()
+    channel = table.channels[A]
+    lack = Synced(channel.id, Version(0), Hash(bytes(32)), Version(0), False)
+    for _ in range(20):
+        table.tell(C, A, lack)
+    assert [target for _, target, message in table.sent if isinstance(message, StateShown)] == [C]
