@@ -18,7 +18,8 @@ from thalweg.instruments.report import Mark, Slice
 from thalweg.units import NATIVE, SCALE, Price, UnixSeconds
 
 # What a token or a payee calls back is in its storage: 2,100 gas a word, of the 200,000 that a payout may use.
-ECHO_BYTES_MAX: Final = 2_048
+# Reading and decoding the opening of a channel, 1,252 bytes, takes 120,000; what takes more would not be paid at once.
+ECHO_BYTES_MAX: Final = 1_280
 
 
 class Strangers(Ground):
