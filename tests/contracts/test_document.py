@@ -3,6 +3,7 @@ test that an invariant or a threat names exists."""
 
 import importlib.util
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,11 @@ from tests.contracts.reference.accounts import Account, Dispute
 from tests.contracts.scene import USD, Scene, State
 from tests.vectors import test_eip712 as example
 
+from thalweg.chain.artefacts import NAMES, TEST_TOKEN, load
 from thalweg.channel import hashes
 from thalweg.channel.sheet import ChannelState
 from thalweg.channel.terms import CloseOut, Terms
+from thalweg.contracts.build import SOURCES
 from thalweg.crypto import keccak
 from thalweg.units import AssetIndex, ChannelId, Hash, Version
 
@@ -44,6 +47,37 @@ def test_every_test_that_an_invariant_or_a_threat_names_exists() -> None:
     }
     assert len(named) > 25
     assert named <= known
+
+
+def test_the_page_names_every_function_and_event() -> None:
+    page = PAGE.read_text()
+    ours = chain.from_iterable(load(name).abi for name in NAMES if name != TEST_TOKEN)
+    named = {str(entry["name"]) for entry in ours if entry["type"] in ("function", "event")}
+    assert len(named) > 40
+    assert sorted(name for name in named if not re.search(rf"`{name}[(`]", page)) == []
+
+
+def test_the_page_gives_every_reason_that_a_contract_refuses_for() -> None:
+    sources = (path.read_text() for path in SOURCES.glob("*.vy") if path.stem != TEST_TOKEN)
+    said = set(re.findall(r'"([a-z]+: [a-z ]+)"', "".join(sources)))
+    given = PAGE.read_text().partition("### Refusals")[2].partition("### Limits")[0]
+    assert len(said) > 25
+    assert set(re.findall(r"`([a-z]+: [a-z ]+)`", given)) == said
+
+
+def test_the_page_gives_every_limit_as_the_sources_do() -> None:
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| `(\w+)\.(\w+)` \|$", PAGE.read_text(), re.MULTILINE)
+    assert len(rows) > 30
+    for given, module, name in rows:
+        (said,) = re.findall(
+            rf"^{name}: constant\(\w+\) = ([^#\n]+)", (SOURCES / f"{module}.vy").read_text(), re.MULTILINE
+        )
+        assert _number(given) == _number(said), f"{module}.{name}"
+
+
+def _number(text: str) -> int:
+    """Return what an arithmetic expression comes to."""
+    return int(eval(text.replace("^", "**").replace(",", ""), {"__builtins__": {}}))
 
 
 def words_of_the_example() -> dict[str, str]:
