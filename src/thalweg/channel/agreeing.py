@@ -31,7 +31,7 @@ from thalweg.crypto import signed_by
 from thalweg.errors import PeerFault, Reason, RuleBroken
 from thalweg.units import VERSION_FINAL, Seat, Signature, UnixSeconds, Version
 
-REFUSALS_MAX: Final = 8  # of states in a row; then the operations are refused to their authors
+REFUSALS_MAX: Final = 8  # of states that change something, in a row; then the operations are refused to their authors
 
 
 def signed_messages(channel: Channel, version: Version, signature: Signature) -> tuple[SendMessage, ...]:
@@ -109,7 +109,7 @@ def agree(channel: Channel, entry: Offered, signatures: tuple[Signature, ...]) -
         early=tuple(early for early in channel.early if early.version > entry.version),
         queue=queue,
         offers=tuple(offer for offer in channel.offers if (offer.id, offer.maker, offer.taker) not in used),
-        refusals=0,
+        refusals=0 if entry.operations else channel.refusals,
         recovering=channel.recovering and not _restarts(entry),
         leave_by=entry.answer_by if closes else channel.leave_by,
     )

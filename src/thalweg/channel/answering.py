@@ -7,7 +7,7 @@ signed, or a greater version has made void, it never judges again.
 import msgspec
 
 from thalweg.channel import hashes
-from thalweg.channel.consent import Consent
+from thalweg.channel.consent import Consent, check_mark_age
 from thalweg.channel.draft import Draft
 from thalweg.channel.effects import Effect, Notify, SendMessage, SignState, Topic
 from thalweg.channel.invariants import check_sheet
@@ -150,10 +150,8 @@ def _take_up(channel: Channel, offered: Offered) -> Channel:
 def _check_mark(channel: Channel, sheet: Sheet, message: StateProposed, now: UnixSeconds) -> None:
     if message.mark_time > now + channel.policy.clock_skew_s:
         raise RuleBroken(Reason.NOT_YET, f"mark time {message.mark_time} is in the future")
-    adds = any(isinstance(operation, AddPositions) for operation in message.operations)
-    mark = message.mark_time or sheet.mark_time
-    if adds and mark and mark + channel.policy.mark_age_max_s < now:
-        raise RuleBroken(Reason.MARK_TOO_OLD, f"mark time {mark} is older than {channel.policy.mark_age_max_s} s")
+    if any(isinstance(operation, AddPositions) for operation in message.operations):
+        check_mark_age(channel, message.mark_time or sheet.mark_time, now)
 
 
 def _check_version(channel: Channel, base: Agreed | Offered, message: StateProposed, draft: Draft) -> None:

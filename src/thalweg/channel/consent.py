@@ -20,6 +20,16 @@ from thalweg.instruments.quorum import verify_report
 from thalweg.units import UnixSeconds, Version
 
 
+def check_mark_age(channel: Channel, mark: UnixSeconds, now: UnixSeconds) -> None:
+    """Return if collateral may be computed on this tick; where there is none, it needs none.
+
+    Raises:
+        RuleBroken: MARK_TOO_OLD.
+    """
+    if mark and mark + channel.policy.mark_age_max_s < now:
+        raise RuleBroken(Reason.MARK_TOO_OLD, f"mark time {mark} is older than {channel.policy.mark_age_max_s} s")
+
+
 class Consent:
     """One participant's consent to the operations of one state, asked for in their order."""
 

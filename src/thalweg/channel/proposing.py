@@ -11,12 +11,12 @@ from typing import NamedTuple
 import msgspec
 
 from thalweg.channel import hashes
-from thalweg.channel.consent import Consent
+from thalweg.channel.consent import Consent, check_mark_age
 from thalweg.channel.draft import Draft
 from thalweg.channel.effects import Effect, SignState
 from thalweg.channel.invariants import check_sheet
 from thalweg.channel.messages import OPERATIONS_MAX, StateProposed
-from thalweg.channel.operations import AnyOperation, Close, Jump
+from thalweg.channel.operations import AddPositions, AnyOperation, Close, Jump
 from thalweg.channel.queueing import refuse_operation
 from thalweg.channel.state import (
     NO_SIGNATURE,
@@ -55,7 +55,7 @@ def can_offer(channel: Channel, now: UnixSeconds) -> bool:
         and len(channel.offered) < OFFERED_MAX
         and sum(not entry.dead for entry in channel.offered) < PIPELINE_MAX
         and all(up for seat, up in enumerate(channel.synced) if seat != channel.seat)
-        and all(now < entry.answer_by for entry in channel.offered)
+        and all(entry.dead or now < entry.answer_by for entry in channel.offered)
     )
 
 
@@ -129,6 +129,8 @@ def _fill(channel: Channel, now: UnixSeconds) -> _Batch:
             break
         try:
             _check_version_room(channel, operation)
+            if isinstance(operation, AddPositions):
+                check_mark_age(channel, max(channel.tick, base.mark_time), now)
             if operation.author != channel.seat:
                 consent.check(operation)
             draft.apply(operation)

@@ -38,8 +38,8 @@ def queue_operations(channel: Channel, operations: tuple[AnyOperation, ...]) -> 
 def on_operations_sent(channel: Channel, seat: Seat, message: OperationsSent, now: UnixSeconds) -> Step:
     """At the sequencer: queue what a participant sent; what is known already (a resend) is skipped."""
     _check_sent(channel, seat, message)
-    if phase(channel) in (Phase.DISPUTED, Phase.CLOSED):
-        return Step(channel)  # whoever sent them sees the same on chain
+    if phase(channel) == Phase.CLOSED:
+        return Step(channel)  # whoever sent them sees the same on chain; a dispute may go away again
     last = max([newest(channel).sheet.numbers[seat], *(item.number for item in channel.queue if item.author == seat)])
     fresh = tuple(operation for operation in message.operations if operation.number > last)
     if not fresh:

@@ -252,7 +252,7 @@ def count_and_settle(channel: Channel, now: UnixSeconds) -> Step:
     if phase(channel) != Phase.LIVE or version_max(channel) == VERSION_FINAL or now < channel.ask_after:
         return Step(channel)
     valid_until = UnixSeconds(now + OWN_VALID_S)
-    wanted = [*_deposits(channel, valid_until), *_settlements(channel, valid_until)]
+    wanted = [*_deposits(channel, valid_until), *_settlements(channel, now, valid_until)]
     if not wanted or len(channel.queue) + len(wanted) > QUEUE_MAX:
         return Step(channel)
     channel = msgspec.structs.replace(channel, ask_after=UnixSeconds(now + RETRY_S))
@@ -273,11 +273,14 @@ def _deposits(channel: Channel, valid_until: UnixSeconds) -> Iterable[AnyOperati
             yield CountDeposit(channel.seat, 0, valid_until, Seat(seat), AssetIndex(asset), Amount(total))
 
 
-def _settlements(channel: Channel, valid_until: UnixSeconds) -> Iterable[AnyOperation]:
-    if channel.seat != SEQUENCER:
-        return
+def _settlements(channel: Channel, now: UnixSeconds, valid_until: UnixSeconds) -> Iterable[AnyOperation]:
+    """Yield the settling of what has a price: the sequencer's duty, and of whoever has waited for him for long.
+
+    He may not have heard of the report: it is in the operation.
+    """
+    patience = 0 if channel.seat == SEQUENCER else channel.policy.answer_s
     waiting = {item.report.report for item in channel.queue if isinstance(item, SettlePositions)}
     for *voids, price in reports.due(channel, newest(channel).sheet) if channel.reports else ():
-        if price.signed.report not in waiting:
+        if now >= price.since + patience and price.signed.report not in waiting:
             signed = tuple(void.signed for void in voids)
             yield SettlePositions(channel.seat, 0, valid_until, price.signed, signed)

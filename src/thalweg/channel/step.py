@@ -37,7 +37,7 @@ from thalweg.channel.messages import (
 )
 from thalweg.channel.onchain import CallSettled, ChannelObserved
 from thalweg.channel.state import Channel, Phase, Step, phase, seat_of
-from thalweg.channel.timing import alarm, on_timer
+from thalweg.channel.timing import alarm, begin_again, on_timer
 from thalweg.errors import PeerFault, Reason, RuleBroken, blame
 from thalweg.units import Seat, UnixSeconds, Version
 
@@ -79,7 +79,7 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
         case DigestSigned():
             return _on_digest_signed(channel, event)
         case ChainReported(event=ChannelObserved() as seen):
-            return _on_observed(channel, seen)
+            return _on_observed(channel, seen, event.now)
         case ChainReported(event=CallSettled() as settled):
             return judging.on_call_settled(channel, settled, event.now)
         case TimerFired():
@@ -97,9 +97,11 @@ def _dispatch(channel: Channel, event: AnyEvent) -> Step:  # noqa: C901 - one ca
             return _on_request(channel, event)
 
 
-def _on_observed(channel: Channel, seen: ChannelObserved) -> Step:
+def _on_observed(channel: Channel, seen: ChannelObserved, now: UnixSeconds) -> Step:
     """Take over the chain's view; when it first shows the channel, compare notes with everybody."""
     after, effects = judging.on_observed(channel, seen)
+    if phase(after) != phase(channel) and phase(after) in (Phase.LIVE, Phase.RECOVERING):
+        after = begin_again(after, now)
     if phase(channel) != Phase.OPENING or phase(after) == Phase.OPENING:
         return Step(after, effects)
     return Step(after, (*effects, *syncing.greet_all(after)))

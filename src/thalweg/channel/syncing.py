@@ -12,7 +12,7 @@ from thalweg.channel.operations import NUMBER_MAX
 from thalweg.channel.proposing import proposal
 from thalweg.channel.sheet import Sheet
 from thalweg.channel.state import SEQUENCER, Agreed, Channel, Phase, Step, make_state, others, phase, version_max
-from thalweg.channel.timing import after_start
+from thalweg.channel.timing import begin_again
 from thalweg.crypto import signed_by
 from thalweg.errors import InvariantBroken, PeerFault, Reason
 from thalweg.units import Seat, UnixSeconds, Version
@@ -59,10 +59,8 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
 
     Who hears of the other's stand for the first time says his own too: the first one may have come too early. All of
     this is said once a link, and once more to one who has begun to recover: what came since has reached him on it.
-    Who sees the channel before I do hears of me when I see it too.
+    Who sees the channel before I do hears where I stand when I see it too; he has spoken, and need not do so again.
     """
-    if phase(channel) == Phase.OPENING:
-        return Step(channel)
     peer = channel.peers[seat]
     is_first = not channel.synced[seat] or (message.recovering and not channel.recovering)
     if message.recovering:
@@ -70,7 +68,7 @@ def on_synced(channel: Channel, seat: Seat, message: Synced) -> Step:
     mine = where_i_stand(channel)
     if message.agreed == mine.agreed and message.agreed_digest != mine.agreed_digest:
         raise PeerFault(Reason.WRONG_HASH, f"version {mine.agreed} is another state there: two histories")
-    is_news = not channel.synced[seat] or message.agreed > mine.agreed
+    is_news = phase(channel) != Phase.OPENING and (not channel.synced[seat] or message.agreed > mine.agreed)
     effects: list[Effect] = [SendMessage(peer, mine)] if is_news else []
     if is_first and message.agreed < mine.agreed and channel.agreed.signatures:
         effects.append(SendMessage(peer, _what_he_lacks(channel, message)))
@@ -172,9 +170,12 @@ def on_started(channel: Channel, now: UnixSeconds, *, recovering: bool, signed: 
     """
     is_stale = recovering or signed > version_max(channel)
     channel = msgspec.structs.replace(
-        after_start(channel, now),
+        begin_again(channel, now),
         synced=(False,) * len(channel.peers),
         quiet_until=UnixSeconds(0),
+        ask_after=UnixSeconds(0),
+        offer_after=UnixSeconds(0),
+        open_by=max(channel.open_by, now) if channel.open_by else channel.open_by,
         signed_max=max(channel.signed_max, signed) if signed > version_max(channel) else channel.signed_max,
         recovering=channel.recovering or is_stale,
     )

@@ -42,7 +42,8 @@ def _answers_due(channel: Channel) -> list[int]:
     for entry in channel.offered:
         times += (entry.answer_by, entry.answer_by + channel.policy.challenge_s)
     if channel.reports:
-        times += [since + _patience(channel) for since in _priced(channel)]
+        for since in _priced(channel):
+            times += (since + channel.policy.answer_s, since + _patience(channel))
     if channel.leaving == Leaving.TOGETHER and not is_final(channel.agreed):
         times.append(channel.leave_by)
     return times
@@ -103,12 +104,15 @@ def is_forlorn(channel: Channel, now: UnixSeconds) -> bool:
     return untouched and phase(channel) == Phase.OPENING and now >= channel.open_by + FORGET_S
 
 
-def after_start(channel: Channel, now: UnixSeconds) -> Channel:
-    """Give the others as long to answer as if everything had just been said: while down, nobody heard them."""
+def begin_again(channel: Channel, now: UnixSeconds) -> Channel:
+    """Give the others as long to answer as if everything had just been said, and look at all that came due meanwhile.
+
+    So after a start, as nobody was heard while down, and when the chain shows again a channel in which states can be
+    agreed: until then they could not.
+    """
     answer_by = UnixSeconds(now + channel.policy.answer_s)
     offered = tuple(
         msgspec.structs.replace(entry, answer_by=max(entry.answer_by, answer_by)) for entry in channel.offered
     )
     known = tuple(msgspec.structs.replace(report, since=max(report.since, now)) for report in channel.reports)
-    looked = min(channel.looked, now)  # a clock that was ahead must not silence the timers
-    return msgspec.structs.replace(channel, offered=offered, reports=known, looked=looked)
+    return msgspec.structs.replace(channel, offered=offered, reports=known, looked=UnixSeconds(0))

@@ -7,6 +7,7 @@ calls it sent since it was started, and the views of the channels it watches.
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -33,6 +34,8 @@ BLOCK_MS: Final = 4_000
 FINAL_DEPTH: Final = 4  # a block under so many others is final, or on some chains at once; no reorganisation reaches it
 INCLUSION_MS: Final = (200, 6_000)
 SEEN_MS: Final = (0, 2_000)  # until a node has heard of a block: some see it while others do not yet
+BEHIND_MAX: Final = 3  # blocks that an endpoint may go back, for one answer
+FINAL_LATE: Final = (0, 0, 2, 8)  # blocks that a node's final view may trail that of others
 STUCK_MS: Final = (30_000, 200_000)
 GAS: Final = 100_000
 _REPORTED: Final = -1  # in the place of a transaction's number
@@ -82,11 +85,21 @@ class SimChain:
     @property
     def final(self) -> Block:
         """Return the newest block that cannot be undone."""
-        return self.blocks[max(0, len(self.blocks) - 1 - self._final_depth)]
+        return self.block(self._final_depth)
 
-    def join(self, port: "ChainPort") -> None:
-        """Tell a node's adapter of every block."""
+    @property
+    def final_depth(self) -> int:
+        """Return how many blocks are not final."""
+        return self._final_depth
+
+    def block(self, depth: int) -> Block:
+        """Return the block under so many others, or the first."""
+        return self.blocks[max(0, len(self.blocks) - 1 - depth)]
+
+    def join(self, port: "ChainPort") -> int:
+        """Tell a node's adapter of every block; return how many blocks its final view trails."""
         self._ports.append(port)
+        return self._rng.choice(FINAL_LATE)
 
     def leave(self, port: "ChainPort") -> None:
         """Forget an adapter, whose node stopped. Its transactions stay in the pool."""
@@ -122,7 +135,8 @@ class SimChain:
             self._undo(self._rng.randint(1, FINAL_DEPTH - 1))
         self._mine()
         for port in self._ports:
-            self._timeline.after(self._rng.randint(*SEEN_MS), port.on_blocks)
+            behind = self._rng.randint(1, BEHIND_MAX) if strikes(self._rng, self.faults.behind) else 0
+            self._timeline.after(self._rng.randint(*SEEN_MS), partial(port.on_blocks, behind))
         for listener in self.listeners:
             listener()
         self._timeline.after(BLOCK_MS, self._tick)
@@ -185,7 +199,7 @@ class ChainPort:
         self._tags: dict[str, int] = {}
         self._watched: dict[ChannelId, tuple[View, View] | None] = {}
         self.is_blind = False
-        chain.join(self)
+        self._final_late = chain.join(self)
 
     def submit(self, tag: str, call: Call) -> None:
         """Send a call; the same tag twice is one transaction, as long as this adapter lives."""
@@ -196,11 +210,11 @@ class ChainPort:
         """Report this channel's views from now on."""
         self._watched.setdefault(channel_id, None)
 
-    def on_blocks(self) -> None:
-        """Report what changed, unless this node cannot reach the chain, or stopped."""
+    def on_blocks(self, behind: int) -> None:
+        """Report what changed, as of so many blocks ago, unless this node cannot reach the chain, or stopped."""
         if self.is_blind or not self._chain.has(self):
             return
-        head, final = self._chain.head, self._chain.final
+        head, final = self._chain.block(behind), self._chain.block(behind + self._chain.final_depth + self._final_late)
         self._report(BlockObserved(head.number, head.time))
         for channel_id, before in self._watched.items():
             views = view_of(head.ledger, channel_id), view_of(final.ledger, channel_id)

@@ -41,19 +41,27 @@ class Timeline:
 
 
 class SimClock:
-    """A node's clock: the true time and a constant error, never behind the newest block the node has seen."""
+    """A node's clock: the true time and an error, never behind the newest block the node has seen, nor going back."""
 
     def __init__(self, timeline: Timeline, skew_s: int, wake: Callable[[], None]) -> None:
         self._timeline = timeline
         self._skew_s = skew_s
         self._wake = wake
         self._wanted = UnixSeconds(0)
+        self._latest = UnixSeconds(0)
         self.block_time = UnixSeconds(0)
         self.stopped = False
 
     def now(self) -> UnixSeconds:
         """Return the later of the wall's time and the chain's."""
-        return UnixSeconds(max(self._timeline.now_s + self._skew_s, self.block_time))
+        self._latest = max(self._latest, UnixSeconds(self._timeline.now_s + self._skew_s), self.block_time)
+        return self._latest
+
+    def jump(self, skew_s: int) -> None:
+        """Be wrong by another amount from now on."""
+        self._skew_s = skew_s
+        if self._wanted:
+            self.wake_at(self._wanted)
 
     def see_block(self, time: UnixSeconds) -> None:
         """Learn of a block; its time may be past the alarm's."""

@@ -24,6 +24,10 @@ class Faults(msgspec.Struct, frozen=True):
     front_run: int = 0  # of transactions: somebody sends a copy first
     blind: int = 0  # of ticks: a node hears nothing of the chain for a while
     skew_s_max: int = 0  # of clocks, either way
+    clock_jump: int = 0  # of ticks: a clock is wrong by another amount
+    behind: int = 0  # of blocks: a node is shown the chain as it was some blocks ago, for one block
+    slow_node: int = 0  # of nodes: take seconds to work off what they hear
+    deaf: int = 0  # of nodes: no oracle reaches them, though one of them all hears
     restore: int = 0  # of ticks: a node loses its disk and comes back with an old backup
     oracle_late: int = 0  # of reports: a node hears of it minutes later
     oracle_void: int = 0  # of settlements: the grid point is void
@@ -31,7 +35,7 @@ class Faults(msgspec.Struct, frozen=True):
     @property
     def are_gentle(self) -> bool:
         """Say whether nothing here keeps two nodes apart for long: then no channel may end in a dispute."""
-        harsh = (self.partition, self.duplicate, self.reorder, self.long_downtime, self.restore, self.oracle_late)
+        harsh = (self.partition, self.duplicate, self.reorder, self.long_downtime, self.restore)
         is_lossy_and_slow = self.link_loss > LINK_LOSS_GENTLE and self.slow_network > 0
         return not any(harsh) and not is_lossy_and_slow and self.skew_s_max <= SKEW_S_GENTLE
 
@@ -49,6 +53,10 @@ _CHOICES: Final[dict[str, tuple[int, ...]]] = {
     "front_run": (100, 500),
     "blind": (5,),
     "skew_s_max": (3, 10, 100),
+    "clock_jump": (50,),
+    "behind": (100, 300),
+    "slow_node": (300,),
+    "deaf": (500,),
     "restore": (3,),
     "oracle_late": (300,),
     "oracle_void": (300,),

@@ -5,7 +5,7 @@ from typing import Final
 
 from thalweg.channel.events import Quorum
 from thalweg.crypto import address_of, keccak, sign
-from thalweg.instruments.report import Settlement, SignedReport, oracle_domain, report_digest
+from thalweg.instruments.report import GRID_S, Mark, Settlement, SignedReport, oracle_domain, report_digest
 from thalweg.testing.faults import strikes
 from thalweg.testing.keys import key_of
 from thalweg.units import SCALE, Address, Hash, Price, UnixSeconds
@@ -46,7 +46,11 @@ class SimOracle:
             self._reports[point] = known
         return known
 
-    def sign(self, report: Settlement) -> SignedReport:
+    def mark(self, now: UnixSeconds) -> SignedReport:
+        """Return the mark of the newest tick. (Nothing is computed on its price so far, only on its time.)"""
+        return self.sign(Mark(FEED, UnixSeconds(now // GRID_S * GRID_S), PRICE, False, ()))
+
+    def sign(self, report: Settlement | Mark) -> SignedReport:
         """Sign any report with a random quorum."""
         chosen = tuple(sorted(self._rng.sample(range(SIGNERS), THRESHOLD)))
         digest = report_digest(self._separator, report)

@@ -21,6 +21,7 @@ from thalweg.testing.network import SimNetwork
 from thalweg.units import Address, ChannelId, UnixSeconds, Version
 
 PUMP_MS_MAX = 5  # events that come in so close together share a commit
+SLOW_MS_MAX = 3_000  # the same, of a node that is slow
 ENTRIES_MAX = 150  # compact early, so that snapshots are tried too
 
 
@@ -44,7 +45,7 @@ class Participant:
 
     is_honest = True
 
-    def __init__(self, name: str, around: Surroundings, skew_s: int) -> None:
+    def __init__(self, name: str, around: Surroundings, skew_s: int, *, is_slow: bool = False) -> None:
         self.name = name
         self.peer = name.encode()
         self.disk = SimDisk()
@@ -58,6 +59,7 @@ class Participant:
         self._clock: SimClock | None = None
         self._port: ChainPort | None = None
         self._pump_planned = False
+        self._pump_ms_max = SLOW_MS_MAX if is_slow else PUMP_MS_MAX
 
     # --- who it is --------------------------------------------------------------------------------------------------
 
@@ -175,6 +177,12 @@ class Participant:
         if self._port is not None:
             self._port.is_blind = is_blind
 
+    def set_clock(self, skew_s: int) -> None:
+        """Have this node's clock be wrong by another amount."""
+        self._skew_s = skew_s
+        if self._clock is not None:
+            self._clock.jump(skew_s)
+
     # --- what comes in ----------------------------------------------------------------------------------------------
 
     def request(self, event: AnyEvent) -> UserFault | None:
@@ -222,7 +230,7 @@ class Participant:
     def _plan_pump(self) -> None:
         if not self._pump_planned:
             self._pump_planned = True
-            self._around.timeline.after(self._around.rng.randrange(PUMP_MS_MAX + 1), self._pump)
+            self._around.timeline.after(self._around.rng.randrange(self._pump_ms_max + 1), self._pump)
 
     def _pump(self) -> None:
         self._pump_planned = False

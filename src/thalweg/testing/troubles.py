@@ -1,4 +1,4 @@
-"""What befalls nodes from outside, tick by tick: power cuts, partitions, a blind chain connection, a lost disk."""
+"""What befalls nodes from outside: power cuts, partitions, a blind chain connection, a lost disk, a wrong clock."""
 
 import random
 from typing import Final
@@ -49,6 +49,8 @@ class Troubles:
                 one.disk.fuse.light(rng.randrange(FUSE_STEPS_MAX))
             if strikes(rng, faults.blind):
                 self._blind(one)
+            if strikes(rng, faults.clock_jump):
+                one.set_clock(rng.randint(-faults.skew_s_max, faults.skew_s_max))
             if faults.restore and strikes(rng, BACKUP_RATE):
                 self._backups[one.name] = one.disk.backup()
             if one.name in self._backups and strikes(rng, faults.restore):

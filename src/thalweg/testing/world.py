@@ -33,6 +33,10 @@ from thalweg.units import VERSION_FINAL, Address, Amount, ChannelId
 
 TICKS: Final = 160  # of one simulated second, under faults
 TELL_EVERY: Final = 8  # ticks
+MARK_AGE_MAX_S: Final = 60  # shorter than a silent oracle is silent
+TALK_MAX: Final = 250  # messages a participant in a second; where nobody is hostile, more is endless talk
+AT_ONCE_OF: Final = 16  # notices, after one of which somebody acts at once
+AT_ONCE_MS: Final = 50
 HEALED_TICKS_MAX: Final = 4_000  # until everything must have ended well
 CHAIN_ID: Final = 31_337
 WEALTH: Final = 10**16
@@ -87,12 +91,17 @@ class World:
         around.on_signed = self._on_signed
         around.on_pumped = self._on_pumped
         around.on_notice = self._on_notice
-        self.participants = [Participant(name, around, self._skew()) for name in NAMES[:count]]
+        self.participants = [
+            Participant(name, around, self._skew(), is_slow=strikes(self._rng, self.faults.slow_node))
+            for name in NAMES[:count]
+        ]
         self.mallory: Mallory | None = None
         if self._rng.randrange(4) == 0 if mallory is None else mallory:
             self.mallory = Mallory("mallory", around, 0, self._fork())
             self.participants[self._rng.randrange(count)] = self.mallory
             self.chain.cheats.add(self.mallory.payer)
+        self.deaf = {one.name for one in self.participants if strikes(self._rng, self.faults.deaf)}
+        self.deaf.discard(self._rng.choice(self.participants).name)
         self.watchdog = Watchdog()
         self.notices: dict[Topic, int] = {}
         self._trace = hashlib.blake2b(digest_size=16)
@@ -100,6 +109,7 @@ class World:
         self._closed: set[ChannelId] = set()
         self._is_healed = False
         self._ticks = 0
+        self._has_marks = self._rng.randrange(4) == 0
         self._opened_at = -25  # so that the first opening is asked for at tick 5
         self.refusals = 0
         self._troubles = Troubles(
@@ -131,7 +141,9 @@ class World:
 
     def _policy(self, assets: int) -> Policy:
         limit = Amount(self._rng.choice((10**15, 10**11, 10**9)))
-        return Policy(undecided_max=(limit,) * assets, answer_s=60, challenge_s=60, quorum=self.oracle.quorum)
+        return Policy(
+            undecided_max=(limit,) * assets, answer_s=60, challenge_s=60, mark_age_max_s=60, quorum=self.oracle.quorum
+        )
 
     # --- running ----------------------------------------------------------------------------------------------------
 
@@ -161,7 +173,11 @@ class World:
 
     def _tick(self) -> None:
         self._ticks += 1
+        before = self.network.messages
         self.timeline.run_until(self.timeline.now_ms + 1000)
+        said = self.network.messages - before
+        if self.mallory is None and said > TALK_MAX * len(self.participants):
+            raise InvariantBroken(f"{said} messages in one second: {self._story()}")
         self._tell_prices()
 
     def _use(self) -> None:
@@ -191,6 +207,10 @@ class World:
         if self._ticks % TELL_EVERY:
             return
         for one in self.participants:
+            if one.name in self.deaf:
+                continue
+            if self._has_marks and self._rng.randrange(4) == 0:
+                one.receive(ReportReceived(one.now, self.oracle.mark(self.timeline.now_s)))
             for channel in tuple(one.channels.values()):
                 for _, point in sorted(awaited(channel)):
                     late = strikes(self._rng, self.faults.oracle_late) and not self._is_healed
@@ -211,6 +231,14 @@ class World:
 
     def _on_notice(self, participant: Participant, notice: Notify) -> None:
         self.notices[notice.topic] = self.notices.get(notice.topic, 0) + 1
+        if not self._is_healed and self._rng.randrange(AT_ONCE_OF) == 0:
+            self.timeline.after(self._rng.randrange(AT_ONCE_MS), self._act_at_once)
+
+    def _act_at_once(self) -> None:
+        """Have some user do something in the very moment in which something changed."""
+        one = self._rng.choice(self.participants)
+        for channel in tuple(one.channels.values()):
+            self._count_refusal(users.act(one, channel, self._rng))
 
     def _on_block(self) -> None:
         head, final = self.chain.head.ledger, self.chain.final.ledger
@@ -226,6 +254,8 @@ class World:
     def heal(self) -> None:
         """Stop all troubles."""
         self._is_healed = True
+        if self.mallory:
+            self.deaf.clear()  # she may be the one who hears
         self.network.heal()
         self.chain.heal()
         self._troubles.heal()
@@ -269,6 +299,8 @@ class World:
         for one in self.participants:
             one.check_replay()
         is_peaceful = self.faults.are_gentle and self.mallory is None
+        if is_peaceful and (self.notices.get(Topic.DISPUTED) or self.notices.get(Topic.STALLED)):
+            raise InvariantBroken(f"somebody went to the chain for no good reason: {self._story()}")
         for channel_id, account in self.chain.final.ledger.accounts.items():
             if channel_id not in self._closed:
                 raise InvariantBroken("a channel's end was not checked")

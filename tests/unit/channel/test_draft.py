@@ -216,7 +216,7 @@ def test_a_position_settles_once_to_the_unit() -> None:
 def test_only_the_price_of_its_own_expiry_settles_a_position(report: Settlement | Mark, reason: Reason) -> None:
     draft = funded()
     draft.apply(trade(put()))
-    operation = SettlePositions(A, 2, LATER, TABLE.oracle.sign(report))  # type: ignore[arg-type]
+    operation = SettlePositions(A, 2, LATER, TABLE.oracle.sign(report))
     assert refused(draft, operation) == reason
 
 
