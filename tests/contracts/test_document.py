@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from tests.contracts.reference import words
 from tests.contracts.reference.accounts import Account, Dispute
@@ -17,9 +18,10 @@ from thalweg.chain.artefacts import NAMES, TEST_TOKEN, load
 from thalweg.channel import hashes
 from thalweg.channel.sheet import ChannelState
 from thalweg.channel.terms import CloseOut, Terms
+from thalweg.codec import Domain
 from thalweg.contracts.build import SOURCES
 from thalweg.crypto import keccak
-from thalweg.units import AssetIndex, ChannelId, Hash, Version
+from thalweg.units import Amount, AssetIndex, ChannelId, Hash, Version
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "contracts.md"
@@ -102,8 +104,21 @@ def words_of_the_example() -> dict[str, str]:
         "`dispute`": dispute,
         "`dispute`, two claims resolved": walked,
         "`funding`, resumed at version 8, 40000000 withdrawn": words.of(account)[0],
+        "nonce of terms that participants 0 and 1 pay for, its high half 1": hashes.opening_nonce(1, terms.payouts),
+        **_child_of_the_example(terms, shown.channel_id),
     }
     return {name: f"0x{value:064x}" for name, value in found.items()}
+
+
+def _child_of_the_example(parents_terms: Terms, parent: ChannelId) -> dict[str, int]:
+    """Return what the id of a child of the same people is made of."""
+    separator = Domain(31337, example.JUDGE).separator()
+    opening = hashes.child_opening((Amount(1_000_000), Amount(2_000_000)), (parent,), Hash(keccak(b"salt")))
+    nonce = hashes.child_nonce(opening, example.EXPIRY)
+    terms = msgspec.structs.replace(parents_terms, payouts=(), nonce=nonce)
+    number = hashes.channel_id(separator, terms)
+    found = {"opening": int.from_bytes(opening), "nonce": nonce, "separator": int.from_bytes(separator)}
+    return {f"child: {name}": value for name, value in {**found, "id": int.from_bytes(number)}.items()}
 
 
 def test_the_page_states_every_word_of_the_example() -> None:
