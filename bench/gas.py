@@ -28,6 +28,7 @@ class Peer(NamedTuple):
 
 
 PEERS = {
+    "open_permit_first": Peer("Nitro", 207_050),
     "open_permit": Peer("Nitro", 207_050),
     "open_authorization": Peer("Nitro", 207_050),
     "open_approve": Peer("Nitro", 207_050),
@@ -37,6 +38,7 @@ PEERS = {
     "settle": Peer("Nitro", 69_707),
     "withdraw": Peer("Raiden", 97_664),
     "topup": Peer("Vector", 34_511),
+    "third_party_close": Peer("Nitro", 29_000),
     "extra_party_close": Peer("Nitro", 29_000),
     "virtual_exit": Peer("Nitro", 470_520),
 }

@@ -133,13 +133,17 @@ class Scene:
         """Return how a participant lets his tokens be taken by an EIP-3009 authorization, as `open` takes it."""
         named = (over or channel).opening()
         nonce = open_digest(self.separator, (over or channel).id, named.amounts, named.payers, named.deadline)
+        return self.authorized(channel.people[seat], amount, nonce)
+
+    def authorized(self, who: Account, amount: int, nonce: Hash) -> Any:
+        """Return a `Pull` by an EIP-3009 authorization, as the contract takes it; `nonce` is what it pays for."""
         kind = keccak(
             b"ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,"
             b"bytes32 nonce)"
         )
         until = self.evm.now() + 600
-        members = (channel.people[seat].address, self.adjudicator, amount, 0, until, nonce)
-        signature = _token_signature(self, channel.people[seat], kind, members)
+        members = (who.address, self.adjudicator, amount, 0, until, nonce)
+        signature = _token_signature(self, who, kind, members)
         return _PULL_AUTHORIZATION, until, (signature[:32], signature[32:])
 
     def register(

@@ -1,5 +1,7 @@
 """Smiles that a mark may give of an expiry."""
 
+from math import isqrt
+
 import mpmath as mp
 from hypothesis import strategies as st
 
@@ -24,6 +26,25 @@ def parameters(draw: st.DrawFn) -> Parameters:
         m=draw(st.integers(-2 * SCALE, 2 * SCALE)),
         sigma=draw(st.integers(10**4, 2 * SCALE)),
     )
+
+
+@st.composite
+def any_parameters(draw: st.DrawFn) -> Parameters:
+    """Return raw SVI parameters from everywhere in the bounds that make them sound."""
+    rho = draw(st.integers(1 - SCALE, SCALE - 1))
+    b = draw(st.integers(0, (2 * SCALE * SCALE - 1) // (SCALE + abs(rho))))
+    sigma = draw(st.integers(10**4, 64 * SCALE))
+    lowest = -(b * sigma * isqrt(SCALE * SCALE - rho * rho) // (SCALE * SCALE))  # a variance of zero where it is least
+    a = draw(st.integers(lowest, lowest + 1000) | st.integers(lowest, 1024 * SCALE))
+    return Parameters(a, b, rho, draw(st.integers(-64 * SCALE, 64 * SCALE)), sigma)
+
+
+@st.composite
+def any_smiles(draw: st.DrawFn) -> Smile:
+    """Return a smile from everywhere in the domain that docs/contracts.md states."""
+    weights = st.integers(0, WEIGHT_ONE) | st.integers(0, 1 << 80)
+    forward = Price(draw(st.integers(1, PRICE_MAX)))
+    return Smile(forward, draw(weights), draw(weights), draw(any_parameters()), draw(any_parameters()))
 
 
 @st.composite

@@ -1,10 +1,12 @@
 """Child channels: who starts their disputes, how they are answered and decided, once and for ever."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 from tests.contracts.claims import image, lock
-from tests.contracts.evm import Reverted, account
-from tests.contracts.family import DAY_S, DECIDED, Kid, disputed, lent, settle, virtual
+from tests.contracts.evm import Account, Reverted, account
+from tests.contracts.family import DAY_S, DECIDED, disputed, lent, settle, virtual
 from tests.contracts.scene import USD, Scene, State
 
 from thalweg.chain.artefacts import ADJUDICATOR, SUBCHANNELS
@@ -130,15 +132,28 @@ def test_a_childs_id_can_never_be_opened_with_deposits(scene: Scene) -> None:
 
 def test_a_childs_states_are_worth_nothing_to_the_adjudicator_and_the_other_way(scene: Scene) -> None:
     kid, near, _ = virtual(scene)
-    one = lent(kid, near)
-    disputed(near, one)
-    foreign = near.state(8, (0, 200 * USD))
-    shown = msgspec.structs.replace(kid.state(8, (0, 50 * USD)), signatures=foreign.signatures)
+    disputed(near, lent(kid, near))
+    childs, parents = kid.state(8, (0, 50 * USD)), near.state(8, (0, 200 * USD))
 
-    assert kid.refusal(kid.challenge(shown, near)) == "adjudicator: wrong signer"
-    for signers in ((), (kid.people[0],), kid.people[::-1]):
-        unsigned = kid.state(8, (0, 50 * USD), signers=signers)
-        assert kid.refusal(kid.challenge(unsigned, near)) == "adjudicator: wrong signer"
+    assert kid.refusal(kid.challenge(_signed(childs, kid.people, scene.separator), near)) == WRONG_SIGNER
+    assert near.refusal(near.answer(_signed(parents, near.people, kid.separator))) == WRONG_SIGNER
+    assert kid.refusal(kid.challenge(_signed(childs, kid.people, kid.separator), near)) == ""
+    assert near.refusal(near.answer(_signed(parents, near.people, scene.separator))) == ""
+
+
+def _signed(state: State, people: Sequence[Account], separator: bytes) -> State:
+    """Return a state signed anew, as it is, under some domain."""
+    digest = state_digest(separator, state.state)
+    return msgspec.structs.replace(state, signatures=tuple(sign(one.key, digest) for one in people))
+
+
+@pytest.mark.parametrize("signers", [(), (0,), (1, 0)])
+def test_a_childs_dispute_needs_every_signature_in_order(scene: Scene, signers: tuple[int, ...]) -> None:
+    kid, near, _ = virtual(scene)
+    disputed(near, lent(kid, near))
+    state = kid.state(8, (0, 50 * USD), signers=[kid.people[seat] for seat in signers])
+
+    assert kid.refusal(kid.challenge(state, near)) == WRONG_SIGNER
 
 
 def test_an_outcome_is_fixed_once(scene: Scene) -> None:
@@ -173,7 +188,7 @@ def test_a_child_whose_claims_nobody_can_show_is_called_off_after_three_months(s
     one = lent(kid, near)
     junk = kid.state(4, (0, 50 * USD))
     junk = msgspec.structs.replace(junk, state=msgspec.structs.replace(junk.state, claims_root=Hash(b"\1" * 32)))
-    signed = _signed(kid, junk)
+    signed = _signed(junk, kid.people, kid.separator)
     disputed(near, one)
     kid.do(kid.challenge(signed, near))
     scene.evm.travel(kid.child.until + 90 * DAY_S)
@@ -209,11 +224,6 @@ def test_a_child_that_is_stuck_in_the_middle_is_called_off_too(scene: Scene) -> 
     kid.do(kid.call_off(state, walked_hash(kid.progress)))
 
     assert kid.outcome() == ((DECIDED, 30 * USD), (DECIDED, 20 * USD))
-
-
-def _signed(kid: Kid, state: State) -> State:
-    message = state_digest(kid.separator, state.state)
-    return msgspec.structs.replace(state, signatures=tuple(sign(one.key, message) for one in kid.people))
 
 
 def test_everybody_together_decides_a_child_in_dispute_at_once(scene: Scene) -> None:

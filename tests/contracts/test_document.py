@@ -3,20 +3,25 @@ test that an invariant or a threat names exists."""
 
 import importlib.util
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from tests.contracts.reference import words
 from tests.contracts.reference.accounts import Account, Dispute
 from tests.contracts.scene import USD, Scene, State
 from tests.vectors import test_eip712 as example
 
+from thalweg.chain.artefacts import NAMES, TEST_TOKEN, load
 from thalweg.channel import hashes
 from thalweg.channel.sheet import ChannelState
 from thalweg.channel.terms import CloseOut, Terms
+from thalweg.codec import Domain
+from thalweg.contracts.build import SOURCES
 from thalweg.crypto import keccak
-from thalweg.units import AssetIndex, ChannelId, Hash, Version
+from thalweg.units import Amount, AssetIndex, ChannelId, Hash, Version
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "contracts.md"
@@ -46,6 +51,37 @@ def test_every_test_that_an_invariant_or_a_threat_names_exists() -> None:
     assert named <= known
 
 
+def test_the_page_names_every_function_and_event() -> None:
+    page = PAGE.read_text()
+    ours = chain.from_iterable(load(name).abi for name in NAMES if name != TEST_TOKEN)
+    named = {str(entry["name"]) for entry in ours if entry["type"] in ("function", "event")}
+    assert len(named) > 40
+    assert sorted(name for name in named if not re.search(rf"`{name}[(`]", page)) == []
+
+
+def test_the_page_gives_every_reason_that_a_contract_refuses_for() -> None:
+    sources = (path.read_text() for path in SOURCES.glob("*.vy") if path.stem != TEST_TOKEN)
+    said = set(re.findall(r'"([a-z]+: [a-z ]+)"', "".join(sources)))
+    given = PAGE.read_text().partition("### Refusals")[2].partition("### Limits")[0]
+    assert len(said) > 25
+    assert set(re.findall(r"`([a-z]+: [a-z ]+)`", given)) == said
+
+
+def test_the_page_gives_every_limit_as_the_sources_do() -> None:
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| `(\w+)\.(\w+)` \|$", PAGE.read_text(), re.MULTILINE)
+    assert len(rows) > 30
+    for given, module, name in rows:
+        (said,) = re.findall(
+            rf"^{name}: constant\(\w+\) = ([^#\n]+)", (SOURCES / f"{module}.vy").read_text(), re.MULTILINE
+        )
+        assert _number(given) == _number(said), f"{module}.{name}"
+
+
+def _number(text: str) -> int:
+    """Return what an arithmetic expression comes to."""
+    return int(eval(text.replace("^", "**").replace(",", ""), {"__builtins__": {}}))
+
+
 def words_of_the_example() -> dict[str, str]:
     """Return the words of protocol.md's channel, opened and then challenged with version 7 by participant 0."""
     values = {name: bytes.fromhex(value[2:]) for name, value in example.vectors().items()}
@@ -68,8 +104,21 @@ def words_of_the_example() -> dict[str, str]:
         "`dispute`": dispute,
         "`dispute`, two claims resolved": walked,
         "`funding`, resumed at version 8, 40000000 withdrawn": words.of(account)[0],
+        "nonce of terms that participants 0 and 1 pay for, its high half 1": hashes.opening_nonce(1, terms.payouts),
+        **_child_of_the_example(terms, shown.channel_id),
     }
     return {name: f"0x{value:064x}" for name, value in found.items()}
+
+
+def _child_of_the_example(parents_terms: Terms, parent: ChannelId) -> dict[str, int]:
+    """Return what the id of a child of the same people is made of."""
+    separator = Domain(31337, example.JUDGE).separator()
+    opening = hashes.child_opening((Amount(1_000_000), Amount(2_000_000)), (parent,), Hash(keccak(b"salt")))
+    nonce = hashes.child_nonce(opening, example.EXPIRY)
+    terms = msgspec.structs.replace(parents_terms, payouts=(), nonce=nonce)
+    number = hashes.channel_id(separator, terms)
+    found = {"opening": int.from_bytes(opening), "nonce": nonce, "separator": int.from_bytes(separator)}
+    return {f"child: {name}": value for name, value in {**found, "id": int.from_bytes(number)}.items()}
 
 
 def test_the_page_states_every_word_of_the_example() -> None:

@@ -7,7 +7,7 @@ from tests.contracts.scene import USD, Channel, Scene, tampered
 
 from thalweg.chain.artefacts import ADJUDICATOR, entries
 from thalweg.chain.calls import Invocation
-from thalweg.channel.hashes import open_digest
+from thalweg.channel.hashes import deposit_digest, open_digest
 from thalweg.channel.terms import CloseOut
 from thalweg.crypto import sign
 from thalweg.units import NATIVE, Address, Amount, AssetIndex, Seat, UnixSeconds
@@ -289,6 +289,21 @@ def test_a_top_up_by_permit_and_in_native_coin(scene: Scene) -> None:
     channel.do(channel.top_up(1, 9, asset=1))
 
     assert channel.view.deposited == (3 * USD, 5, USD, 14)
+
+
+def test_a_top_up_by_authorization_which_pays_for_this_one_only(scene: Scene) -> None:
+    channel, friend = scene.opened(), account("friend")
+    scene.give(friend, 7 * USD)
+    call = channel.top_up(1, 7 * USD)
+    for total, reason in ((106 * USD, "token: wrong signer"), (107 * USD, "")):
+        named = deposit_digest(scene.separator, channel.id, 1, 0, total, call.deadline)
+        by_authorization = channel.tampered(call, "deposit", _7=scene.authorized(friend, 7 * USD, named))
+        assert scene.evm.refusal(by_authorization, friend) == reason
+
+    channel.fold(scene.evm.send(by_authorization, friend))
+
+    assert channel.view.deposited == (100 * USD, 107 * USD)
+    assert scene.balance(friend.address) == 0
 
 
 def test_a_stranger_cannot_top_up_without_consent(scene: Scene) -> None:

@@ -300,6 +300,19 @@ def test_where_the_oracle_stays_silent_the_co_signed_tick_settles_after_a_week(s
     assert channel.wallets() == (120 * USD, 80 * USD)
 
 
+def test_a_report_that_comes_after_the_week_still_speaks_before_the_co_signed_tick(scene: Scene) -> None:
+    channel = scene.opened()
+    expiry, tick = scene.expiry(100), scene.tick()
+    state = _disputed(channel, (position(1, option(scene.oracle, 60_000, expiry), 0.1),), mark_time=tick)
+    scene.mark(tick, 60_200 * SCALE)
+    scene.evm.travel(channel.deadline + WEEK_S + 1)
+    scene.speak(expiry, 60_100 * SCALE)
+
+    channel.do(channel.settlement(state))
+
+    assert channel.wallets() == (110 * USD, 90 * USD)
+
+
 def test_a_tick_nobody_signed_settles_nothing(scene: Scene) -> None:
     channel = scene.opened()
     expiry, tick = scene.evm.now() + 100, scene.tick()

@@ -1,12 +1,14 @@
 """Static analysis in place of Slither: every finding has its reason here, and every reason its finding."""
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 from tests.contracts.detectors import Finding, findings, internal_functions, reached
 
-from thalweg.chain.artefacts import NAMES
+from thalweg.chain.artefacts import NAMES, TEST_TOKEN
+from thalweg.contracts.build import SOURCES
 
 # By detector and place, `*` for anything: why it is harmless.
 EXPLAINED = {
@@ -62,3 +64,25 @@ def test_a_contract_that_does_everything_wrong_is_found_out() -> None:
 
 def test_no_function_is_dead_code() -> None:
     assert internal_functions() <= set().union(*(reached(name) for name in NAMES))
+
+
+# Where it matters who calls: no owner, no pause, no upgrade, no key of an administrator, no switch of fees.
+ASKED_WHO_THEY_ARE = {
+    "Adjudicator.deposit": "pays out of his own wallet; the participant's payout address needs no signature",
+    "Adjudicator.apply": "the resolver, which was named at construction for good",
+    "Subchannels.apply": "the same",
+    "payments.collect": "the payee, of what is his",
+    "PullOracle.register": "gets back what is over of the fee that he sent",
+}
+
+
+def test_nobody_has_rights_that_others_lack() -> None:
+    asked, forbidden = set(), set()
+    for path in SOURCES.glob("*.vy"):
+        for name, body in re.findall(r"^def (\w+)\((.*?)(?=^@|\Z)", path.read_text(), re.MULTILINE | re.DOTALL):
+            if path.stem != TEST_TOKEN and "msg.sender" in body:
+                asked.add(f"{path.stem}.{name}")
+            if re.search(r"is_delegate_call|selfdestruct|tx\.origin", body):
+                forbidden.add(f"{path.stem}.{name}")
+    assert asked == ASKED_WHO_THEY_ARE.keys()
+    assert not forbidden

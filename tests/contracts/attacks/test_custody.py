@@ -1,6 +1,7 @@
 """Attacks on the custody that all channels share, and on parents through what a child's terms say."""
 
 import pytest
+from eth_abi import abi as codec
 from tests.contracts.claims import image, lock
 from tests.contracts.compiled import creation_code, tell
 from tests.contracts.evm import account
@@ -8,9 +9,11 @@ from tests.contracts.family import Kid, disputed, lending, lent, settle, virtual
 from tests.contracts.scene import SALT, USD, Channel, Scene
 
 from thalweg.chain.artefacts import ADJUDICATOR
+from thalweg.chain.calls import Invocation
 from thalweg.channel.claims import Condition
 from thalweg.channel.onchain import CloseChannel
 from thalweg.channel.sheet import Holding
+from thalweg.crypto import keccak
 from thalweg.units import VERSION_FINAL, Address, Amount, UnixSeconds
 
 DAY_S = 86_400
@@ -46,6 +49,52 @@ def test_nobody_borrows_the_custody_to_make_the_payouts_of_others_fail(scene: Sc
     scene.evm.send(paid)
 
     assert victim.wallets() == (1500 * USD, 500 * USD)
+
+
+def _mint(scene: Scene, token: Address, who: Address, amount: int) -> None:
+    tell(scene.evm, token, "mint(address,uint256)", who, amount)
+
+
+def _opened(scene: Scene, token: Address, *amounts: int) -> Channel:
+    """Return a channel of a token whose payers need give no allowance."""
+    channel = scene.channel(f"payer of {amounts[0]}", "other", assets=(token,), amounts=amounts)
+    for person, amount in zip(channel.people, amounts, strict=True):
+        _mint(scene, token, person.address, amount)
+    channel.do(channel.opening())
+    return channel
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [(0, "adjudicator: insufficient balance"), (1, "adjudicator: insufficient balance"), (2, "")],
+)
+def test_who_borrows_the_custody_by_a_top_up_pays_for_it_and_takes_nothing(
+    scene: Scene, returned: int, reason: str
+) -> None:
+    token = scene.evm.create(creation_code("CallbackToken"))  # calls before it moves, as ERC-777 calls who pays
+    victim, attack = _opened(scene, token, 500, 500), _opened(scene, token, 1, 0)
+    mallory, carol = attack.people[0], victim.people[0]
+    _mint(scene, token, mallory.address, 1)
+    paid = victim.invocation(victim.closing(victim.final((1000, 0))))
+    mint = keccak(b"mint(address,uint256)")[:4]
+    given_back = Invocation(token, mint + codec.encode(("address", "uint256"), (scene.adjudicator, returned)))
+    borrowed = attack.state(VERSION_FINAL, (Holding(Amount(2), Amount(2), Amount(2)), Holding()))
+    grown = (Amount(2), Amount(0))
+    own = CloseChannel(attack.terms, grown, (Amount(0),) * 2, borrowed.shown, borrowed.holdings, SALT)
+    for step in (attack.invocation(own), paid, given_back):
+        tell(scene.evm, token, "add(address,bytes)", step.to, step.data)
+    top_up = attack.invocation(attack.top_up(0, 1))
+
+    assert scene.evm.refusal(top_up, mallory) == reason
+    if reason:
+        return
+    scene.evm.send(top_up, mallory)
+
+    # the two that she was paid, for two that she paid in and the two (minted here) that she gave back
+    assert scene.balance(mallory.address, token) == 2
+    assert scene.balance(scene.adjudicator, token) == 1000 + 2
+    scene.evm.tell(scene.adjudicator, ADJUDICATOR, "collect", token, carol.address, sender=carol)
+    assert scene.balance(carol.address, token) == 1000
 
 
 def test_what_a_payout_could_not_afford_is_collected_with_more_gas(scene: Scene) -> None:

@@ -4,14 +4,15 @@ import coincurve
 import msgspec
 import pytest
 from tests.contracts.evm import account
-from tests.contracts.scene import FEED, USD, Scene, invocation
+from tests.contracts.scene import CHALLENGE_S, FEED, USD, Scene, invocation
 
 from thalweg.chain.artefacts import QUORUM_ORACLE
-from thalweg.channel.hashes import state_digest
+from thalweg.channel.hashes import challenge_digest, deposit_digest, open_digest, resume_digest, state_digest
 from thalweg.channel.onchain import Shown
+from thalweg.channel.sheet import Holding
 from thalweg.crypto import address_of, sign
 from thalweg.instruments.report import Settlement, oracle_domain, report_digest
-from thalweg.units import Address, Price, Signature, UnixSeconds
+from thalweg.units import Address, Price, Signature, UnixSeconds, Version
 
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _GENERATOR_X = 0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798
@@ -52,3 +53,50 @@ def test_what_recovers_to_nobody_is_not_the_zero_address(scene: Scene, junk: byt
     call = channel.challenge(state)
 
     assert channel.refusal(msgspec.structs.replace(call, shown=forged)) == "adjudicator: wrong signer"
+
+
+@pytest.mark.parametrize("place", ["open", "deposit", "challenge", "state", "resume"])
+def test_no_type_of_message_passes_for_another_of_the_same_numbers(scene: Scene, place: str) -> None:
+    channel = scene.channel()
+    channel.prepare()
+    start = scene.evm.now() + 100
+    end, version = UnixSeconds(start + CHALLENGE_S), Version(6)  # of the dispute, and of everything's validity
+    opening = channel.opening(deadline=end)
+    if place != "open":
+        channel.do(opening)
+    older, newer = (channel.state(number, (Holding(), Holding())) for number in (5, version))
+    scene.evm.travel(start)
+    if place in ("state", "resume"):
+        channel.do(channel.challenge(older))
+        assert channel.deadline == end
+    total = 101 * USD
+    digests = {
+        "open": open_digest(scene.separator, channel.id, opening.amounts, opening.payers, end),
+        "deposit": deposit_digest(scene.separator, channel.id, 0, 0, total, end),
+        "challenge": challenge_digest(scene.separator, channel.id, version, end),
+        "state": state_digest(scene.separator, newer.state),
+        "resume": resume_digest(scene.separator, channel.id, version, end),
+    }
+
+    def refusal(digest: bytes) -> str:
+        """Return why what stands in this place is refused with signatures over that digest."""
+        one, two = (sign(person.key, digest) for person in channel.people)
+        replace = msgspec.structs.replace
+        match place:
+            case "open":
+                return channel.refusal(replace(opening, signatures=(one, two)))
+            case "deposit":
+                call = channel.invocation(replace(channel.top_up(0, USD), deadline=end, signature=one))
+                scene.give(account("payer"), USD)
+                scene.allow(account("payer"), USD)
+                return scene.evm.refusal(call, account("payer"))
+            case "challenge":
+                return channel.refusal(replace(channel.challenge(newer, valid_until=end), signature=one))
+            case "state":
+                return channel.refusal(replace(channel.answer(newer), shown=Shown(newer.state, (one, two))))
+            case _:
+                signed = [(each[:32], each[32:]) for each in (one, two)]
+                return scene.evm.refusal(channel.resumption(version, signed))
+
+    found = {name: refusal(digest) for name, digest in digests.items()}
+    assert found == {name: "" if name == place else "adjudicator: wrong signer" for name in digests}

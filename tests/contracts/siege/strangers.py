@@ -1,5 +1,7 @@
 """The world around: oracles, preimages, time, reorganisations, strangers, tokens and payees without manners."""
 
+from typing import Final
+
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from tests.contracts.compiled import tell
@@ -14,6 +16,10 @@ from thalweg.chain.artefacts import RESOLVER
 from thalweg.chain.calls import encode
 from thalweg.instruments.report import Mark, Slice
 from thalweg.units import NATIVE, SCALE, Price, UnixSeconds
+
+# What a token or a payee calls back is in its storage: 2,100 gas a word, of the 200,000 that a payout may use.
+# Reading and decoding the opening of a channel, 1,252 bytes, takes 120,000; what takes more would not be paid at once.
+ECHO_BYTES_MAX: Final = 1_280
 
 
 class Strangers(Ground):
@@ -120,9 +126,9 @@ class Strangers(Ground):
             tell(self.evm, odd, "eat(bool)", manner.is_greedy)
         elif how == "rebase" and not pick % 4:
             self._rebase(pick)
-        elif how == "echo" and replayed is not None and len(replayed.data) <= 4096:
+        elif how == "echo" and replayed is not None and len(replayed.data) <= ECHO_BYTES_MAX:
             tell(self.evm, odd, "echo(address,bytes)", replayed.to, replayed.data)
-        elif how == "payee" and replayed is not None and len(replayed.data) <= 4096:
+        elif how == "payee" and replayed is not None and len(replayed.data) <= ECHO_BYTES_MAX:
             tell(self.evm, self.base.payees[3], "call(address,bytes)", replayed.to, replayed.data)
 
     def _rebase(self, pick: int) -> None:
