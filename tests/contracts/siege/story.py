@@ -3,7 +3,7 @@ miners can do. `make siege` goes on for 100,000 calls; `test_siege.py` is the sh
 
 Two channels share tokens and people. Whatever is asked of both, both do or both refuse; after every step both words of
 each channel and everybody's money are what the model says; and when a story ends, whoever still has an open channel
-gets out of it with the newest state he holds.
+gets out of it with the newest state he holds, and then everybody collects what failed payouts left him.
 """
 
 import sys
@@ -84,6 +84,8 @@ class Siege(Leaving, Funding, Crowds):
                 if sys.exc_info()[0] is None:
                     self.is_over = True
                     self._everybody_gets_out()
+                    self._everybody_collects()
+                    self.everybodys_money_is_where_the_model_has_it()
             finally:
                 self.evm.revert(self.snapshot)
 
