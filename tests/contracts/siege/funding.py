@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from tests.contracts.compiled import tell
+from tests.contracts.evm import Account
 from tests.contracts.reference import accounts
 from tests.contracts.scene import Channel, invocation
 from tests.contracts.siege import flaws, states
@@ -125,11 +126,26 @@ class Funding(Ground):
         waiting = self._waiting()
         asset, payee = waiting[pick % len(waiting)] if waiting else (NATIVE, PEOPLE[seat].address)
         person = next(one for one in PEOPLE if one.address == payee)
-        target = (*PEOPLE, STRANGER)[to].address
-        call = invocation(self.scene.adjudicator, ADJUDICATOR, "collect", asset, target)
-        self._both(
-            call, lambda: self.model.collect(Address(asset), person.address, target), person, is_replayable=False
-        )
+        self._collect(Address(asset), person, (*PEOPLE, STRANGER)[to].address)
+
+    def _collect(self, asset: Address, person: Account, to: Address) -> None:
+        call = invocation(self.scene.adjudicator, ADJUDICATOR, "collect", asset, to)
+        self._both(call, lambda: self.model.collect(asset, person.address, to), person, is_replayable=False)
+
+    def _everybody_collects(self) -> None:
+        """Let everybody have what waits for him, now that the token behaves; only what it took away is still owed."""
+        odd, money = self.base.odd, self.model.money
+        manner = money.manner(odd)
+        for who in sorted(manner.blocked):
+            tell(self.evm, odd, "block_address(address,bool)", who, False)
+        for wrong in ("lie(bool)", "eat(bool)"):
+            tell(self.evm, odd, wrong, False)
+        tell(self.evm, odd, "set_fee(uint256)", 0)
+        manner.blocked.clear()
+        manner.is_lying, manner.is_greedy, manner.fee = False, False, 0
+        for asset, payee in self._waiting():
+            self._collect(Address(asset), next(one for one in PEOPLE if one.address == payee), Address(payee))
+        assert all(money.claimable[key] > money.of(key[0], money.keeper) for key in self._waiting())
 
     def _waiting(self) -> list[tuple[bytes, bytes]]:
         """Return what waits for people: assets, and for whom."""

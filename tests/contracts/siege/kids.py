@@ -72,8 +72,10 @@ class Kids(Ground):
     @precondition(lambda self: self._in_dispute() or not len(self.replayable) % 16)
     @rule(data=st.data(), flaw=flaws.some(*flaws.SPOILT, "early"))
     def close_child(self, data: st.DataObject, flaw: str) -> None:
-        if not flaw and data.draw(st.integers(0, 4)):
-            return
+        if flaw or not data.draw(st.integers(0, 4)):
+            self._close_child(data, flaw)
+
+    def _close_child(self, data: st.DataObject, flaw: str) -> None:
         version = VERSION_FINAL - 1 if flaw == "early" else VERSION_FINAL
         final = states.kids_state(data, self.kid, VERSION_FINAL, self.expiries, is_sound=True)
         if flaw == "early":

@@ -3,7 +3,7 @@ miners can do. `make siege` goes on for 100,000 calls; `test_siege.py` is the sh
 
 Two channels share tokens and people. Whatever is asked of both, both do or both refuse; after every step both words of
 each channel and everybody's money are what the model says; and when a story ends, whoever still has an open channel
-gets out of it with the newest state he holds.
+gets out of it with the newest state he holds, and then everybody collects what failed payouts left him.
 """
 
 import sys
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 from tests.contracts.evm import Account
 from tests.contracts.family import Kid
 from tests.contracts.reference import chain
@@ -84,6 +84,8 @@ class Siege(Leaving, Funding, Crowds):
                 if sys.exc_info()[0] is None:
                     self.is_over = True
                     self._everybody_gets_out()
+                    self._everybody_collects()
+                    self.everybodys_money_is_where_the_model_has_it()
             finally:
                 self.evm.revert(self.snapshot)
 
@@ -101,6 +103,30 @@ class Siege(Leaving, Funding, Crowds):
         for pick in picks:
             if channel.view.dispute is not None:
                 self.settle(which, pick, is_patient=True, flaw="")
+
+    @precondition(lambda self: self.kid.child.id not in self.model.children.outcomes)
+    @rule(
+        data=st.data(),
+        seat=seats,
+        end=st.sampled_from(("settle", "settle", "close", "call off")),
+        picks=st.tuples(picks, picks),
+    )
+    def fight_over_the_child(self, data: st.DataObject, seat: int, end: str, picks: tuple[int, int]) -> None:
+        """Go from here towards the child's outcome: a parent's dispute, one state, the newest, and an end."""
+        parent = self.channels[0]
+        if not self._in_dispute():
+            if parent.view.opened and not parent.view.closed and parent.view.dispute is None:
+                self.challenge(0, picks[0], seat, "")
+            self.challenge_child(0, picks[1], "")
+        if not self._in_dispute():
+            return
+        self.respond_child(0, "")
+        if end == "settle":
+            self.settle_child(picks[0], is_patient=True, flaw="")
+        elif end == "close":
+            self._close_child(data, "")
+        else:
+            self.call_off_child(1, is_patient=True)
 
     def _payout(self, data: st.DataObject, person: Account, assets: Sequence[Address]) -> Address:
         if NATIVE in assets and data.draw(st.booleans()):
