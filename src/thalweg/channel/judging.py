@@ -1,6 +1,7 @@
 """What to do on chain, derived from the chain's view and my newest agreed state: nothing here remembers steps.
 
-Called after everything that may change the answer; at most one call a channel is under way. A dispute below my newest
+Called after everything that may change the answer; at most one call a channel is under way, and in a dispute one about
+it beside what was under way before. A dispute below my newest
 agreed state is answered at once, whoever started it, and still a little past the deadline: my clock may be fast. After
 the deadline the positions whose price is known are settled in order, and with the last one everybody is paid. If the
 view changes under us (a reorganisation, the other side was faster), the next answer is simply another one.
@@ -20,10 +21,12 @@ from thalweg.channel.onchain import (
     ChannelObserved,
     CloseChannel,
     Dispute,
+    OpenChannel,
     PayWithdrawal,
     RegisterReport,
     RespondState,
     SettleClaims,
+    TopUp,
 )
 from thalweg.channel.sheet import ChannelState, Sheet, empty_sheet
 from thalweg.channel.state import (
@@ -52,7 +55,7 @@ _CHALLENGE: Final = "challenge"
 
 def act(channel: Channel, now: UnixSeconds) -> Step:
     """Return the one call that is due, if any."""
-    if channel.calls or now < channel.quiet_until or not channel.head.opened or channel.head.closed:
+    if _must_wait(channel) or now < channel.quiet_until or not channel.head.opened or channel.head.closed:
         return Step(channel)
     dispute = channel.head.dispute
     if dispute is not None:
@@ -63,6 +66,16 @@ def act(channel: Channel, now: UnixSeconds) -> Step:
         digest = hashes.challenge_digest(channel.separator, channel.id, channel.agreed.version, _valid_until(now))
         return Step(channel, (SignDigest(channel.id, f"{_CHALLENGE}/{_valid_until(now)}", digest),))
     return _withdrawal(channel)
+
+
+def _must_wait(channel: Channel) -> bool:
+    """Say whether a call is under way that the next has to wait for.
+
+    No answer to a dispute waits for calls from before it: the allowance for a top-up may take minutes to be mined.
+    """
+    if channel.head.dispute is None:
+        return bool(channel.calls)
+    return not all(isinstance(item.call, OpenChannel | TopUp | PayWithdrawal) for item in channel.calls)
 
 
 def _valid_until(now: UnixSeconds) -> UnixSeconds:

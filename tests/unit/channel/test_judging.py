@@ -88,6 +88,18 @@ def test_a_stale_challenge_is_answered_at_once_with_the_newest_agreed_state() ->
     )
 
 
+def test_an_answer_does_not_wait_for_a_top_up_that_waits_for_its_allowance() -> None:
+    table = Table().open()
+    old = table.channels[A].agreed.version
+    table.operate(A, pay(5))
+    table.run()
+    table.step(A, DepositRequested(NOW, "deposit", table.channels[A].id, USDC, Amount(7), LATER))
+    table.observe(disputed(table, old, challenger=B), [A])
+    assert [type(call) for call in calls(table, A)] == [TopUp, RespondState]
+    table.observe(table.channels[A].head, [A])
+    assert len(calls(table, A)) == 2, "one answer is enough"
+
+
 def test_an_old_state_that_nobody_answered_in_time_is_told_to_the_user_if_its_content_is_forgotten() -> None:
     table = Table().open()
     old = table.channels[A].agreed.version
