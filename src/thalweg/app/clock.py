@@ -34,6 +34,7 @@ class NodeClock:
         self._loop = asyncio.get_running_loop()
         self._ahead_s = 0.0
         self._latest = 0
+        self._block_time = UnixSeconds(0)
         self._wanted: UnixSeconds | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -42,6 +43,11 @@ class NodeClock:
         self._latest = max(self._latest, int(self._wall() + self._ahead_s))
         return UnixSeconds(self._latest)
 
+    @property
+    def block_time(self) -> UnixSeconds:
+        """The time of the newest block; 0: none since the start."""
+        return self._block_time
+
     def observe_block(self, block_time: UnixSeconds) -> None:
         """Take note of the newest block's time, unless it cannot be."""
         ahead_s = max(0.0, block_time - self._wall())
@@ -49,6 +55,7 @@ class NodeClock:
             return
         moved = abs(ahead_s - self._ahead_s) >= 1
         self._ahead_s = ahead_s
+        self._block_time = block_time
         if moved:
             self._set()
 

@@ -14,7 +14,18 @@ from thalweg.channel.onchain import ChainEvent, Pull
 from thalweg.channel.operations import AnyOperation, Offer
 from thalweg.channel.terms import Terms
 from thalweg.instruments.report import SignedReport
-from thalweg.units import ZERO_HASH, Address, Amount, AssetIndex, ChannelId, Hash, Signature, UnixSeconds, Version
+from thalweg.units import (
+    ZERO_HASH,
+    Address,
+    Amount,
+    AssetIndex,
+    ChannelId,
+    Hash,
+    Signature,
+    UnixSeconds,
+    Version,
+    WireTime,
+)
 
 
 class Event(msgspec.Struct, frozen=True, tag=True):
@@ -67,9 +78,10 @@ class ChainReported(Event, frozen=True, tag=True):
 
 
 class TimerFired(Event, frozen=True, tag=True):
-    """A channel's timer is due."""
+    """A channel's timer is due. `block_time` is that of the newest block the node has seen; 0: none."""
 
     channel_id: ChannelId
+    block_time: WireTime = UnixSeconds(0)
 
 
 class StateSigned(Event, frozen=True, tag=True):

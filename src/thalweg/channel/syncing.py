@@ -187,7 +187,6 @@ def on_started(channel: Channel, now: UnixSeconds, *, recovering: bool, signed: 
         quiet_until=UnixSeconds(0),
         ask_after=UnixSeconds(0),
         offer_after=UnixSeconds(0),
-        open_by=max(channel.open_by, now) if channel.open_by else channel.open_by,
         signed_max=max(channel.signed_max, signed) if signed > version_max(channel) else channel.signed_max,
         recovering=channel.recovering or is_stale,
     )

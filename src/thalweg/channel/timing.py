@@ -23,7 +23,7 @@ def alarm(channel: Channel) -> UnixSeconds:
         return UnixSeconds(0)
     times: list[int] = [channel.quiet_until, channel.ask_after, channel.offer_after]
     if at == Phase.OPENING:
-        times.append(channel.open_by + FORGET_S)
+        times.append(max(channel.open_by, channel.looked) + FORGET_S)
     dispute = channel.head.dispute
     if dispute is not None:
         first = dispute.deadline + 1
@@ -104,13 +104,14 @@ def _forget_expired(channel: Channel, now: UnixSeconds) -> Step:
     return Step(msgspec.structs.replace(channel, queue=queue, offers=offers), effects)
 
 
-def is_forlorn(channel: Channel, now: UnixSeconds) -> bool:
-    """Say whether a channel can be forgotten: the chain never showed it, and would not take its opening any more.
+def is_forlorn(channel: Channel, block_time: UnixSeconds) -> bool:
+    """Say whether a channel can be forgotten: a block long after its opening's deadline was seen, and does not show it.
 
-    An opening that failed is no proof: somebody else may have sent the same one first.
+    An opening that failed is no proof: somebody else may have sent the same one first. Nor is the time alone: it passes
+    while the chain is out of reach.
     """
     untouched = channel.agreed.version == 0 and not channel.offered and not channel.signed_max
-    return untouched and phase(channel) == Phase.OPENING and now >= channel.open_by + FORGET_S
+    return untouched and phase(channel) == Phase.OPENING and block_time >= channel.open_by + FORGET_S // 2
 
 
 def begin_again(channel: Channel, now: UnixSeconds) -> Channel:

@@ -218,7 +218,7 @@ class Engine:
             at, channel_id = heapq.heappop(self._due)
             if self._timers.get(channel_id) == at:
                 del self._timers[channel_id]
-                self.receive(TimerFired(now, channel_id))
+                self.receive(TimerFired(now, channel_id, self._clock.block_time))
         self.pump()
         self._set_alarm()
 

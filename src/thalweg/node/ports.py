@@ -111,6 +111,10 @@ class Wallet(Protocol):
 class Clock(Protocol):
     """The node's time and its one alarm."""
 
+    @property
+    def block_time(self) -> UnixSeconds:
+        """Return the time of the newest block whose views were told; 0: none since the start."""
+
     def now(self) -> UnixSeconds:
         """Return the time: the later of the wall's and the chain's."""
 

@@ -384,7 +384,7 @@ def _tell_unopened(result: Step, channel_id: ChannelId, settled: CallSettled) ->
 def _drop_forlorn(result: Step, event: TimerFired) -> Step:
     """Forget a channel that can never come to be any more."""
     channel = result.node.channels.get(event.channel_id)
-    if channel is None or not is_forlorn(channel, event.now):
+    if channel is None or not is_forlorn(channel, event.block_time):
         return result
     rest = {key: item for key, item in result.node.channels.items() if key != event.channel_id}
     notice = Notify(Topic.OPENING_DECLINED, event.channel_id, detail="the chain did not show it before its deadline")

@@ -215,12 +215,12 @@ class ChainPort:
         if self.is_blind or not self._chain.has(self):
             return
         head, final = self._chain.block(behind), self._chain.block(behind + self._chain.final_depth + self._final_late)
-        self._report(BlockObserved(head.number, head.time))
         for channel_id, before in self._watched.items():
             views = view_of(head.ledger, channel_id), view_of(final.ledger, channel_id)
             if views != before:
                 self._watched[channel_id] = views
                 self._report(ChannelObserved(channel_id, *views))
+        self._report(BlockObserved(head.number, head.time))
         self._report_outcomes()
 
     def _report_outcomes(self) -> None:

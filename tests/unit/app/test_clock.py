@@ -29,8 +29,10 @@ def with_clock(use: Callable[[NodeClock, Wall], None], *, development: bool = Tr
 
 def test_time_is_the_walls_while_the_chain_is_behind() -> None:
     def use(clock: NodeClock, wall: Wall) -> None:
+        assert clock.block_time == 0
         clock.observe_block(UnixSeconds(900))
         assert clock.now() == 1_000
+        assert clock.block_time == 900
 
     with_clock(use)
 
@@ -52,6 +54,7 @@ def test_on_a_real_chain_a_block_from_far_ahead_moves_nothing_and_is_told_once(
         clock.observe_block(UnixSeconds(2**70))
         clock.observe_block(UnixSeconds(2**40))
         assert clock.now() == 1_000
+        assert clock.block_time == 0
         assert len(caplog.records) == 1
         clock.observe_block(UnixSeconds(1_030))
         assert clock.now() == 1_030

@@ -162,7 +162,7 @@ def test_who_accepted_and_waits_in_vain_is_woken_to_forget() -> None:
     (channel_id,) = bob.node.channels
     (timer,) = [item for item in bob.effects if isinstance(item, SetTimer)]
     assert timer == SetTimer(channel_id, UnixSeconds(DEADLINE + FORGET_S))
-    bob.step(TimerFired(timer.at, channel_id))
+    bob.step(TimerFired(timer.at, channel_id, timer.at))
     assert bob.node.channels == {}
 
 
@@ -174,7 +174,7 @@ def test_a_channel_in_which_something_was_agreed_is_never_forgotten() -> None:
     )
     lived = msgspec.structs.replace(channel, agreed=agreed)
     alice.node = msgspec.structs.replace(alice.node, channels={channel_id: lived})
-    alice.step(TimerFired(UnixSeconds(DEADLINE + FORGET_S), channel_id))
+    alice.step(TimerFired(UnixSeconds(DEADLINE + FORGET_S), channel_id, UnixSeconds(DEADLINE + FORGET_S)))
     assert channel_id in alice.node.channels
 
 

@@ -15,7 +15,7 @@ from tests.unit.node.person import (
     terms_of,
 )
 
-from thalweg.channel.effects import Authorize, Notify, SendMessage, Submit, Topic, Watch
+from thalweg.channel.effects import Authorize, Notify, SendMessage, SetTimer, Submit, Topic, Watch
 from thalweg.channel.events import (
     AcceptRequested,
     ChainReported,
@@ -184,9 +184,13 @@ def test_an_opening_that_can_never_be_mined_any_more_is_forgotten() -> None:
     alice, bob = opened()
     for person in (alice, bob):
         (channel_id,) = person.node.channels
-        person.step(TimerFired(UnixSeconds(DEADLINE + FORGET_S - 1), channel_id))
-        assert channel_id in person.node.channels
-        person.step(TimerFired(UnixSeconds(DEADLINE + FORGET_S), channel_id))
+        late = UnixSeconds(DEADLINE + FORGET_S)
+        for seen in (0, DEADLINE):  # no block since the start, or none that comes long enough after it
+            person.step(TimerFired(late, channel_id, UnixSeconds(seen)))
+            assert channel_id in person.node.channels, "the chain may show it yet"
+        timer = [item for item in person.effects if isinstance(item, SetTimer)][-1]
+        assert timer.at == late + FORGET_S
+        person.step(TimerFired(timer.at, channel_id, timer.at))
         assert person.node.channels == {}
 
 
