@@ -55,8 +55,8 @@ def moved(amounts: Sequence[Amount], by: int = 1) -> tuple[Amount, ...]:
 
 
 def enriched(holdings: Sequence[Holding]) -> tuple[Holding, ...]:
-    """Return holdings that give the first a unit more."""
-    first = msgspec.structs.replace(holdings[0], balance=Amount(holdings[0].balance + 1))
+    """Return holdings that give the first a unit more, where there is room for it."""
+    first = msgspec.structs.replace(holdings[0], balance=Amount((holdings[0].balance + 1) % 2**128))
     return (first, *holdings[1:])
 
 

@@ -277,7 +277,7 @@ class Ground(RuleBasedStateMachine):
         if dispute.begun is None:
             return
         facts = self.model.facts(model.terms, dispute, self.evm.now())
-        at_once = states.settled_at_once(dispute.state, model.terms, dispute.begun, facts)
+        at_once = states.settled_at_once(dispute, model.terms, dispute.begun, facts)
         if at_once is not None:
             assert model.withdrawn == at_once
 

@@ -9,7 +9,7 @@ from eth_abi import abi as codec
 from hypothesis import strategies as st
 from tests.contracts.claims import lock, option
 from tests.contracts.family import Kid
-from tests.contracts.reference.accounts import Account
+from tests.contracts.reference.accounts import Account, Dispute
 from tests.contracts.reference.outcomes import Facts, delivery, moves
 from tests.contracts.reference.shares import Cell, settled
 from tests.contracts.scene import FEED, Channel, State
@@ -103,33 +103,38 @@ def given(state: State, account: Account, withdrawn: Sequence[int]) -> list[int]
     return paid if all(much >= before for much, before in zip(paid, withdrawn, strict=True)) else None
 
 
-def settled_at_once(state: State, terms: Terms, totals: Sequence[tuple[int, int]], facts: Facts) -> list[int] | None:
-    """Return what every cell has been paid in all, settled at one go; None where the state does not add up."""
-    assets = len(terms.assets)
-    cells = [Cell(holding, *total) for holding, total in zip(state.holdings, totals, strict=True)]
-    escrow = [0] * assets
-    for claim in state.claims:
+def settled_at_once(
+    dispute: Dispute, terms: Terms, totals: Sequence[tuple[int, int]], facts: Facts
+) -> list[int] | None:
+    """Return what every cell has been paid in all, settled at one go; None where the state does not add up.
+
+    What is resolved stays so: the facts are those of the claims that are not.
+    """
+    assets, state = len(terms.assets), dispute.state
+    none = [0] * len(totals)
+    resolved = zip(state.holdings, totals, dispute.margin or none, dispute.escrow or none, strict=True)
+    cells = [Cell(holding, *total, margin, escrow) for holding, total, margin, escrow in resolved]
+    for claim in state.claims[dispute.cursor :]:
         for move in moves(claim, terms.settlement, state.mark_time, facts):
             cell = cells[move.seat * assets + move.asset]
             if move.is_escrow:
                 cell.escrow += move.amount
-                escrow[move.asset] += move.amount
             else:
                 cell.margin += move.amount
     paid = [0] * len(cells)
     for asset in range(assets):
         column = cells[asset::assets]
-        if not _adds_up(column, escrow[asset]):
+        if not _adds_up(column):
             return None
         due = settled(column)
         paid[asset::assets] = [cell.withdrawn + more for cell, more in zip(column, due, strict=True)]
     return paid
 
 
-def _adds_up(column: list[Cell], escrow: int) -> bool:
+def _adds_up(column: list[Cell]) -> bool:
     """Say whether balances, escrow and withdrawals are the deposits, and nobody was paid more than he is due."""
     counted = [cell.holding for cell in column]
-    given = sum(one.balance + one.withdrawn for one in counted) + escrow
+    given = sum(one.balance + one.withdrawn for one in counted) + sum(cell.escrow for cell in column)
     in_bounds = all(0 <= one.free <= one.balance for one in counted)
     is_due = all(cell.base - cell.escrow + cell.at_risk >= 0 for cell in column)
     return in_bounds and is_due and given == sum(one.deposited for one in counted)
