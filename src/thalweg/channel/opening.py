@@ -20,6 +20,7 @@ from thalweg.errors import PeerFault, Reason, RuleBroken, UserFault, blame
 from thalweg.units import AMOUNT_MAX, NATIVE, Address, Amount, ChannelId, Hash, Seat, Signature, UnixSeconds
 
 FORGET_S: Final = 3600  # past its deadline, until an opening that the chain never showed is forgotten
+MISSED_S: Final = 1800  # past its deadline, a block that does not show an opening proves that none ever will
 DEADLINE_MAX_S: Final = 3600  # a funding signature is an option on the signer's money: keep it short
 CHALLENGE_PERIOD_S_MAX: Final = 30 * 86_400
 _HASH_BYTES: Final = 32

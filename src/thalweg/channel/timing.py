@@ -7,7 +7,7 @@ import msgspec
 from thalweg.channel import judging, reports
 from thalweg.channel.effects import Effect, Notify, Topic
 from thalweg.channel.judging import GRACE_S
-from thalweg.channel.opening import FORGET_S
+from thalweg.channel.opening import FORGET_S, MISSED_S
 from thalweg.channel.queueing import refuse_operation
 from thalweg.channel.state import Channel, Leaving, Phase, Step, is_final, phase
 from thalweg.errors import Reason, RuleBroken
@@ -111,7 +111,7 @@ def is_forlorn(channel: Channel, block_time: UnixSeconds) -> bool:
     while the chain is out of reach.
     """
     untouched = channel.agreed.version == 0 and not channel.offered and not channel.signed_max
-    return untouched and phase(channel) == Phase.OPENING and block_time >= channel.open_by + FORGET_S // 2
+    return untouched and phase(channel) == Phase.OPENING and block_time >= channel.open_by + MISSED_S
 
 
 def begin_again(channel: Channel, now: UnixSeconds) -> Channel:

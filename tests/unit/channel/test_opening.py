@@ -5,7 +5,7 @@ import pytest
 
 from thalweg.channel.hashes import opening_nonce
 from thalweg.channel.messages import ChannelProposed
-from thalweg.channel.opening import DEADLINE_MAX_S, FORGET_S, check_terms, on_proposed
+from thalweg.channel.opening import DEADLINE_MAX_S, FORGET_S, MISSED_S, check_terms, on_proposed
 from thalweg.channel.terms import PARTICIPANTS_MAX, CloseOut, Terms
 from thalweg.channel.timing import alarm, is_forlorn
 from thalweg.errors import PeerFault, Reason, RuleBroken
@@ -112,6 +112,6 @@ def test_an_opening_that_failed_is_remembered_until_it_can_never_be_mined() -> N
     channel = msgspec.structs.replace(Table().channels[0], open_by=UnixSeconds(NOW + 60))
     at = alarm(channel)
     assert at == NOW + 60 + FORGET_S
-    assert not is_forlorn(channel, UnixSeconds(NOW + 60 + FORGET_S // 2 - 1))
+    assert not is_forlorn(channel, UnixSeconds(NOW + 60 + MISSED_S - 1))
     assert is_forlorn(channel, at)
     assert not is_forlorn(Table().open().channels[0], UnixSeconds(at * 2))
