@@ -11,7 +11,7 @@ import msgspec
 from thalweg.channel.effects import Effect, Notify, SendMessage, Topic
 from thalweg.channel.judging import RETRY_S
 from thalweg.channel.messages import StateCountersigned, StateProposed, StateRefused
-from thalweg.channel.operations import AddPositions, AnyOperation, Close, Jump
+from thalweg.channel.operations import AddPositions, AnyOperation, Close, CountDeposit, Jump, SettlePositions
 from thalweg.channel.proposing import proposal
 from thalweg.channel.queueing import DETAIL_MAX, refuse_operation
 from thalweg.channel.state import (
@@ -110,12 +110,19 @@ def agree(channel: Channel, entry: Offered, signatures: tuple[Signature, ...]) -
         queue=queue,
         offers=tuple(offer for offer in channel.offers if (offer.id, offer.maker, offer.taker) not in used),
         refusals=0 if entry.operations else channel.refusals,
+        ask_after=UnixSeconds(0) if channel.ask_after and _answers_me(channel, entry) else channel.ask_after,
         recovering=channel.recovering and not _restarts(entry),
         leave_by=entry.answer_by if closes else channel.leave_by,
     )
     taken = " ".join(sorted(offer.hex() for offer, _, _ in used))
     notice = Notify(Topic.AGREED, channel.id, version=entry.version, numbers=entry.sheet.numbers, detail=taken)
     return Step(channel, (notice,))
+
+
+def _answers_me(channel: Channel, entry: Offered) -> bool:
+    """Say whether a state holds what my node asked for by itself: what is due next need not wait."""
+    asked = (item for item in entry.operations if isinstance(item, CountDeposit | SettlePositions))
+    return any(item.author == channel.seat for item in asked)
 
 
 def _restarts(entry: Offered) -> bool:

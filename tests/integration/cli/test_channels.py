@@ -56,6 +56,12 @@ def test_an_unknown_channel_is_refused(world: World, channel: str) -> None:
 def test_a_deposit_grows_and_a_withdrawal_shrinks_a_channel_that_goes_on(world: World) -> None:
     channel = world.open("100", "0")
     assert world.ask(world.stage.alice, "deposit", "50", "-c", channel)["transaction"].startswith("0x")
+
+    async def is_counted() -> bool:  # a busy machine may take longer than the command waits
+        view = await world.stage.alice.call("channel", channel=channel)
+        return bool(view["holdings"][0]["deposited"] == "150")
+
+    world.wait(until("counting the deposit", is_counted))
     world.ask(world.stage.alice, "pay", "149", "-c", channel)
     assert balance(world, channel) == 1
     assert world.ask(world.stage.bob, "withdraw", "149", "-c", channel)["transaction"].startswith("0x")

@@ -295,3 +295,13 @@ def test_who_asks_again_and_again_what_he_lacks_is_shown_it_once() -> None:
     for _ in range(20):
         table.tell(C, A, lack)
     assert [target for _, target, message in table.sent if isinstance(message, StateShown)] == [C]
+
+
+@pytest.mark.parametrize("seat", [A, B])
+def test_a_deposit_that_follows_another_at_once_is_counted_at_once(seat: int) -> None:
+    table = Table().open()
+    deposited = list(table.channels[A].head.deposited)
+    deposited[seat] = Amount(deposited[seat] + 7)
+    table.observe(msgspec.structs.replace(table.channels[A].head, deposited=tuple(deposited)))
+    table.run()
+    assert table.balances()[seat] == DEPOSIT + 7
